@@ -1,1 +1,13 @@
-//! To come.
+//! What every long-running program of ours needs around its work: a clock, parts that are waited
+//! for, signals, logs, metrics, a small HTTP server, exit codes. It knows nothing of the venue,
+//! the log or the stores.
+
+pub mod clock;
+pub mod exit;
+pub mod http;
+pub mod logs;
+pub mod metrics;
+pub mod parts;
+pub mod ports;
+pub mod redacted;
+pub mod stop;
