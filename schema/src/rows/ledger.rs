@@ -1,0 +1,92 @@
+//! Rows about the record itself: holes, accounts of frames, how far a sink is, migrations.
+
+use clickhouse::Row;
+use serde::{Deserialize, Serialize};
+
+use super::values::{GapState, Text, UnixMillis, UnixSeconds};
+
+/// `gaps`: the hole (`from_clock`, `to_clock`] of a market.
+#[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
+pub struct Gap {
+    /// The market.
+    pub market_ticker: Text,
+    /// Era of both clocks.
+    pub era: u16,
+    /// Last clock that is whole.
+    pub from_clock: u64,
+    /// Clock of the snapshot that ends the hole.
+    pub to_clock: u64,
+    /// Exchange time of the last event before it.
+    pub from_ts: UnixMillis,
+    /// Exchange time, or receipt, of the snapshot after it.
+    pub to_ts: UnixMillis,
+    /// What was lost.
+    pub cause: Text,
+    /// Open, repaired or permanent.
+    pub state: GapState,
+    /// Who or what repaired it.
+    pub repaired_by: Text,
+    /// The highest version of (market, era, `from_clock`) stands.
+    pub version: u64,
+}
+
+/// `lane_minutes`: what became of the frames of a gatherer, market and minute. Sum the rows.
+#[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
+pub struct LaneMinute {
+    /// Who received the frames.
+    pub gatherer: Text,
+    /// The market; empty for frames that belong to none.
+    pub market_ticker: Text,
+    /// Minute of receipt, its start.
+    pub minute: UnixSeconds,
+    /// The deduplicator's checkpoint that closed these counts.
+    pub checkpoint: u64,
+    /// Frames received.
+    pub frames: u64,
+    /// Frames that became events.
+    pub first_arrivals: u64,
+    /// Frames that another lane had brought before.
+    pub copies: u64,
+    /// Frames of a lane that did not cover the head.
+    pub uncovered: u64,
+    /// Frames too old to be compared.
+    pub late: u64,
+    /// Copies whose content differed.
+    pub divergences: u64,
+    /// Jumps of the raw seq.
+    pub breaks: u64,
+    /// Holes recorded.
+    pub holes: u64,
+    /// Behind the first receipt, of copies, median.
+    pub skew_p50_us: u64,
+    /// Behind the first receipt, of copies, 99 in 100.
+    pub skew_p99_us: u64,
+    /// Behind the first receipt, of copies, most.
+    pub skew_max_us: u64,
+}
+
+/// `sink_cursor`: how far a sink has stored its log.
+#[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
+pub struct SinkCursor {
+    /// Name of the sink.
+    pub sink: Text,
+    /// Incarnation of the log.
+    pub position_incarnation: u32,
+    /// Everything of that incarnation below this is stored.
+    pub position_offset: u64,
+    /// When this was written.
+    pub updated: UnixMillis,
+}
+
+/// `schema_migrations`.
+#[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
+pub struct AppliedMigration {
+    /// Number of the migration.
+    pub number: u32,
+    /// Its name.
+    pub name: String,
+    /// Of its statements.
+    pub checksum: String,
+    /// When it was applied.
+    pub applied_at: UnixMillis,
+}
