@@ -1,1 +1,26 @@
-//! To come.
+//! N damaged copies of the feed in, one canonical record out, every event exactly once.
+//!
+//! Pure: no clock, no socket, no file. Time comes in with every call; what to do comes out of
+//! [`Merge::poll`]. The whole state serialises, and is a checkpoint.
+
+mod config;
+mod input;
+mod merge;
+mod minutes;
+mod output;
+mod record;
+mod totals;
+mod view;
+mod wire;
+
+pub use config::Config;
+pub use input::{GathererIndex, Input, Source};
+pub use merge::Merge;
+pub use minutes::{Fate, LaneMinute};
+pub use output::{Alarm, AlarmKind, Output};
+pub use record::{
+    DeltaRecord, HoleCause, HoleRecord, LaneMinutesRecord, LifecycleRecord, Origin, Provenance,
+    Record, SnapshotRecord, TickerRecord, TradeRecord,
+};
+pub use totals::{CanonicalTotals, GathererTotals, Totals};
+pub use view::MarketView;
