@@ -89,6 +89,8 @@ fn settings(memory_bytes: u64, port: u16) -> Vec<(&'static str, String)> {
         ("memory_worker_use_cgroup", "0".to_owned()),
         ("memory_worker_period_ms", "1000".to_owned()),
         ("max_connections", CONNECTIONS_MAX.to_string()),
+        // Leaving waits for idle connections; the official client gives them up after 2 s itself.
+        ("keep_alive_timeout", "3".to_owned()),
         ("max_thread_pool_size", "64".to_owned()),
         ("max_thread_pool_free_size", "8".to_owned()),
         ("background_pool_size", "1".to_owned()),

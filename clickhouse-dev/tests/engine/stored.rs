@@ -18,12 +18,15 @@ async fn rows_of_the_official_client_come_back_as_they_went() {
 #[tokio::test]
 async fn a_batch_sent_again_under_its_token_is_not_stored_again_even_after_a_restart() {
     let folder = tempfile::tempdir().expect("folder");
-    for _ in 0..3 {
-        let engine = ClickHouse::start(in_folder(folder.path())).expect("start");
+    for killed in [true, false] {
+        let mut engine = ClickHouse::start(in_folder(folder.path())).expect("start");
         let client = with_table(&engine).await;
         insert(&client, &events(0..100), "batch-1").await.expect("insert");
         insert(&client, &events(0..100), "batch-1").await.expect("insert again");
         assert_eq!(number(&client, "SELECT count() FROM t").await, 100);
+        if killed {
+            engine.kill();
+        }
         engine.stop();
     }
     let engine = ClickHouse::start(in_folder(folder.path())).expect("start");
