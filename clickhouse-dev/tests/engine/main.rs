@@ -1,5 +1,6 @@
 //! The engine as its users see it: from a test binary, through the official client, and as a program.
 
 mod common;
+mod fetching;
 mod life;
 mod stored;
