@@ -2,13 +2,17 @@
 //!
 //! Pure: no socket, no clock, no file, no runtime. Time is an argument ([`Moment`]).
 
+pub mod frame;
 mod message;
 mod moment;
+mod timestamp;
 mod units;
 
+pub use frame::{BadFrame, decode, decode_bytes, peek_envelope};
 pub use message::{
     BookSide, Channel, Delta, ErrorReply, Frame, Level, Lifecycle, Message, OkReply, Snapshot,
     Ticker, Trade,
 };
 pub use moment::Moment;
+pub use timestamp::parse_rfc3339_ms;
 pub use units::{BadNumber, Price, Side, Size};

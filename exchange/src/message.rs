@@ -1,5 +1,6 @@
 //! The meaning of one frame: types only. `frame` makes them from bytes.
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::units::{Price, Side, Size};
@@ -55,7 +56,7 @@ pub enum Message<'a> {
 }
 
 /// One resting level.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Level {
     /// The level's price.
     pub price: Price,
@@ -204,4 +205,41 @@ pub enum Channel {
     MarketLifecycle,
     /// `multivariate_market_lifecycle`
     MultivariateLifecycle,
+}
+
+impl Snapshot<'_> {
+    /// Turns no-leg prices into yes-leg ones: for books that came without `use_yes_price`, as every
+    /// REST book does. Calling it twice undoes it.
+    pub fn to_yes_leg(&mut self) {
+        for level in &mut self.no {
+            level.price = level.price.complement();
+        }
+    }
+}
+
+impl Channel {
+    /// Every channel we capture.
+    pub const ALL: [Self; 5] = [
+        Self::OrderbookDelta,
+        Self::Trade,
+        Self::Ticker,
+        Self::MarketLifecycle,
+        Self::MultivariateLifecycle,
+    ];
+
+    /// The name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OrderbookDelta => "orderbook_delta",
+            Self::Trade => "trade",
+            Self::Ticker => "ticker",
+            Self::MarketLifecycle => "market_lifecycle_v2",
+            Self::MultivariateLifecycle => "multivariate_market_lifecycle",
+        }
+    }
+
+    /// The channel of this name, if we capture it.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|channel| channel.as_str() == name)
+    }
 }

@@ -1,0 +1,4 @@
+//! Every form of message, and what must be refused.
+
+mod refused;
+mod understood;
