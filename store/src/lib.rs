@@ -1,1 +1,16 @@
-//! To come.
+//! A log, followed into ClickHouse: batches whose borders are log positions, fixed before the
+//! first send, so that a batch sent again is the same batch.
+//!
+//! What a record means and which rows it makes is the caller's ([`Rows`]); which server answers (a
+//! real one or `clickhouse-dev`) is nobody's business.
+
+mod batch;
+mod connect;
+mod error;
+mod follow;
+mod identity;
+mod retry;
+
+pub use connect::{Store, StoreConfig};
+pub use error::{Category, StoreError};
+pub use follow::{FollowConfig, Progress, Rows, follow};

@@ -1,0 +1,96 @@
+//! The borders of the batch in hand, written down before its first send.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use spool::{CursorFile, Position};
+
+/// A batch: the records from `from` to just below `to`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Borders {
+    pub(crate) from: Position,
+    pub(crate) to: Position,
+}
+
+/// ```text
+/// version u8 = 1 | from: incarnation u32 LE, offset u64 LE | to: the same
+/// ```
+const VERSION: u8 = 1;
+const BYTES: usize = 1 + 2 * POSITION_BYTES;
+const POSITION_BYTES: usize = 12;
+
+/// The file that holds the borders of the newest batch.
+pub(crate) struct Intent {
+    file: CursorFile,
+}
+
+impl Intent {
+    pub(crate) fn open(dir: &Path, name: &str) -> anyhow::Result<Self> {
+        Ok(Self { file: CursorFile::open(dir.join(format!("{name}.intent")))? })
+    }
+
+    /// The borders to keep to, if a batch that begins at `cursor` was begun before.
+    pub(crate) fn begun_at(&self, cursor: Position) -> anyhow::Result<Option<Borders>> {
+        let Some(bytes) = self.file.load()? else { return Ok(None) };
+        let borders = decode(&bytes).context("the intent file is of another version")?;
+        Ok((borders.from == cursor).then_some(borders))
+    }
+
+    /// Makes the borders durable. Only then may the batch be sent.
+    pub(crate) fn begin(&self, borders: Borders) -> anyhow::Result<()> {
+        Ok(self.file.store(&encode(borders))?)
+    }
+}
+
+fn encode(borders: Borders) -> [u8; BYTES] {
+    let mut bytes = [VERSION; BYTES];
+    for (position, at) in [(borders.from, 1), (borders.to, 1 + POSITION_BYTES)] {
+        bytes[at..at + 4].copy_from_slice(&position.incarnation.to_le_bytes());
+        bytes[at + 4..at + POSITION_BYTES].copy_from_slice(&position.offset.to_le_bytes());
+    }
+    bytes
+}
+
+fn decode(bytes: &[u8]) -> Option<Borders> {
+    let (&VERSION, rest) = bytes.split_first()? else { return None };
+    let (from, to) = rest.split_at_checked(POSITION_BYTES)?;
+    Some(Borders { from: position(from)?, to: position(to)? })
+}
+
+fn position(bytes: &[u8]) -> Option<Position> {
+    let (incarnation, offset) = bytes.split_at_checked(4)?;
+    Some(Position {
+        incarnation: u32::from_le_bytes(incarnation.try_into().ok()?),
+        offset: u64::from_le_bytes(offset.try_into().ok()?),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn borders() -> Borders {
+        Borders {
+            from: Position { incarnation: 1, offset: 2 },
+            to: Position { incarnation: 3, offset: 0x0102 },
+        }
+    }
+
+    #[test]
+    fn version_1_bytes_never_change() {
+        let expected = [1, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0];
+        assert_eq!(encode(borders()), expected);
+        assert_eq!(decode(&expected), Some(borders()));
+    }
+
+    #[test]
+    fn what_is_cut_or_newer_is_not_read() {
+        let whole = encode(borders());
+        for cut in 0..whole.len() {
+            assert_eq!(decode(&whole[..cut]), None, "cut at {cut}");
+        }
+        let mut newer = whole;
+        newer[0] = 2;
+        assert_eq!(decode(&newer), None);
+    }
+}
