@@ -3,15 +3,30 @@
 //! Pure: no clock, no socket, no file. Time comes in with every call; what to do comes out of
 //! [`Merge::poll`]. The whole state serialises, and is a checkpoint.
 
+mod begin;
 mod config;
+mod dispute;
+mod follow;
+mod holes;
 mod input;
+mod lane;
+mod levels;
+mod log;
+mod market;
 mod merge;
 mod minutes;
 mod output;
+mod place;
 mod record;
+mod replay;
+mod seen;
+mod segment;
+mod settle;
+mod shared;
+mod streams;
 mod totals;
 mod view;
-mod wire;
+mod vote;
 
 pub use config::Config;
 pub use input::{GathererIndex, Input, Source};

@@ -1,104 +1,315 @@
 //! The merge as its caller sees it: inputs in, outputs out, time as an argument.
 
-use std::collections::VecDeque;
-
-use exchange::Moment;
+use exchange::{Frame, Message, Moment};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::{
     config::Config,
-    input::{GathererIndex, Input},
-    minutes::{LaneMinute, Minutes},
+    input::{GathererIndex, Input, Source},
+    lane::{Session, Step},
+    levels::{Book, Change},
+    market::Market,
+    minutes::{Fate, LaneMinute},
     output::Output,
-    record::Record,
-    totals::{GathererTotals, Totals},
-    view::MarketView,
+    record::{HoleCause, Provenance, Record},
+    seen::QuickMap,
+    segment::{LaneKey, Shown},
+    shared::{Gatherer, Shared},
+    streams::{Streams, Told},
 };
 
-/// The merge of all lanes of all gatherers. Its serialised form is a checkpoint.
+/// Error codes after which a subscription is dead: channel error, buffer overflow.
+const TERMINAL: [u32; 2] = [10, 25];
+
+/// The merge of all lanes of all gatherers. Its serialised form is a checkpoint: take it when
+/// `poll` has nothing more.
 #[derive(Serialize, Deserialize, Clone, Debug)]
 pub struct Merge {
-    config: Config,
-    gatherers: Vec<GathererTotals>,
-    minutes: Minutes,
-    #[serde(skip)]
-    outputs: VecDeque<Output>,
+    pub(crate) shared: Shared,
+    pub(crate) markets: Vec<Market>,
+    pub(crate) streams: Streams,
+    tickers: QuickMap<Box<str>, u32>,
 }
 
 impl Merge {
     /// An empty merge.
     pub fn new(config: Config) -> Self {
         Self {
-            config,
-            gatherers: Vec::new(),
-            minutes: Minutes::default(),
-            outputs: VecDeque::new(),
+            shared: Shared::new(config),
+            markets: Vec::new(),
+            streams: Streams::default(),
+            tickers: QuickMap::default(),
         }
     }
 
     /// Replaces the waits and bounds, after a checkpoint was read.
     pub fn set_config(&mut self, config: Config) {
-        self.config = config;
+        self.shared.config = config;
     }
 
     /// The number of a gatherer. A new name emits `Record::Gatherer`; every name given here is
     /// waited for in decisions about starts and holes.
     pub fn gatherer(&mut self, name: &str) -> GathererIndex {
-        let known = self.gatherers.iter().position(|gatherer| gatherer.name == name);
-        let index = GathererIndex(known.unwrap_or(self.gatherers.len()) as u8);
-        if known.is_none() {
-            let named = GathererTotals { name: name.to_owned(), ..GathererTotals::default() };
-            self.gatherers.push(named);
-            let record = Record::Gatherer { index, name: name.to_owned() };
-            self.outputs.push_back(Output::Record(record));
+        let before = self.shared.gatherers.len();
+        let index = self.intern_gatherer(name);
+        if self.shared.gatherers.len() > before {
+            self.shared.emit(Record::Gatherer { index, name: name.to_owned() });
         }
         index
     }
 
     /// Takes in one thing that happened.
-    pub fn handle(&mut self, input: Input<'_>, _now: Moment) {
-        if let Input::Frame { source, .. } = input {
-            self.gatherers[source.gatherer.0 as usize].frames += 1;
+    pub fn handle(&mut self, input: Input<'_>, now: Moment) {
+        match input {
+            Input::Frame { source, wall_ns, frame } => self.frame(source, wall_ns, frame, now),
+            Input::BadFrame { source, wall_ns } => {
+                self.heard(source.gatherer, Some(wall_ns), now);
+                self.session(source, now);
+                self.shared.gatherer_mut(source.gatherer).frames += 1;
+                self.shared.account(source.gatherer, wall_ns, Fate::Undecodable);
+            }
+            Input::SessionOpened { source, wall_ns } => {
+                self.heard(source.gatherer, Some(wall_ns), now);
+                self.session(source, now);
+            }
+            Input::SessionClosed { source, wall_ns } => {
+                self.heard(source.gatherer, Some(wall_ns), now);
+                self.close(source.gatherer, |session| session == source.session, now);
+            }
+            Input::Status { gatherer, wall_ns, trading_active } => {
+                self.heard(gatherer, Some(wall_ns), now);
+                if !trading_active {
+                    self.shared.paused_wall = self.shared.paused_wall.max(wall_ns);
+                }
+            }
+            Input::Progress { gatherer, wall_ns } => self.heard(gatherer, Some(wall_ns), now),
+            Input::Connected { gatherer } => {
+                self.heard(gatherer, None, now);
+                self.shared.gatherer_mut(gatherer).connected = true;
+            }
+            Input::Disconnected { gatherer } => {
+                self.shared.gatherer_mut(gatherer).connected = false;
+            }
         }
     }
 
     /// Decides what waited until `now`.
-    pub fn handle_timeout(&mut self, _now: Moment) {}
+    pub fn handle_timeout(&mut self, now: Moment) {
+        while let Some((at, market)) = self.shared.due(now) {
+            if let Some(market) = self.markets.get_mut(market as usize) {
+                market.woken(&mut self.shared, at, now);
+            }
+        }
+    }
 
     /// When `handle_timeout` wants to be called next.
     pub fn next_timeout(&self) -> Option<Moment> {
-        None
+        self.shared.next_wake()
     }
 
     /// The next thing to do, in order.
     pub fn poll(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        self.shared.outputs.pop_front()
     }
-
-    /// Replays a record that the journal holds after the checkpoint; emits nothing.
-    pub fn apply(&mut self, _record: &Record) {}
-
-    /// Ends the replay; must also be called after a checkpoint was read with nothing to replay,
-    /// because moments of the former process mean nothing in this one.
-    pub fn resumed(&mut self, _now: Moment) {}
 
     /// The accounts of all minutes before `before_minute` (Unix minutes), forgotten here.
     pub fn close_minutes(&mut self, before_minute: i64) -> Vec<LaneMinute> {
-        self.minutes.close(before_minute)
+        self.shared.flush_own(before_minute);
+        for market in &mut self.markets {
+            self.shared.flush(&mut market.cells, before_minute);
+        }
+        self.shared.minutes.close(before_minute)
     }
 
-    /// Every market seen, by canonical sid.
-    pub fn markets(&self) -> impl Iterator<Item = MarketView<'_>> {
-        std::iter::empty()
+    pub(crate) fn intern_gatherer(&mut self, name: &str) -> GathererIndex {
+        let gatherers = &mut self.shared.gatherers;
+        let at = gatherers.iter().position(|known| known.name == name).unwrap_or_else(|| {
+            gatherers.push(Gatherer::new(name));
+            gatherers.len() - 1
+        });
+        GathererIndex(u8::try_from(at).expect("a deduplicator follows at most 256 gatherers"))
     }
 
-    /// One market.
-    pub fn market(&self, sid: u32) -> Option<MarketView<'_>> {
-        self.markets().find(|market| market.sid == sid)
+    pub(crate) fn intern_market(&mut self, ticker: &str, market_id: Uuid) -> (usize, bool) {
+        if let Some(&at) = self.tickers.get(ticker) {
+            return (at as usize, false);
+        }
+        let at = self.markets.len();
+        let sid = u32::try_from(at + 1).expect("fewer than four billion markets");
+        self.markets.push(Market::new(sid, market_id, ticker));
+        self.tickers.insert(ticker.into(), sid - 1);
+        (at, true)
     }
 
-    /// All counters.
-    pub fn totals(&self) -> Totals {
-        Totals { gatherers: self.gatherers.clone(), ..Totals::default() }
+    fn market_of(&mut self, ticker: &str, market_id: Uuid) -> usize {
+        let (at, new) = self.intern_market(ticker, market_id);
+        if new {
+            let sid = self.markets[at].sid;
+            self.shared.canonical.markets += 1;
+            self.shared.emit(Record::Market { sid, market_id, ticker: ticker.to_owned() });
+        }
+        at
+    }
+
+    fn heard(&mut self, gatherer: GathererIndex, wall_ns: Option<i64>, now: Moment) {
+        let gatherer = self.shared.gatherer_mut(gatherer);
+        gatherer.heard = gatherer.heard.max(now);
+        gatherer.progress = gatherer.progress.max(wall_ns.unwrap_or(i64::MIN));
+    }
+
+    fn frame(&mut self, source: Source, wall_ns: i64, frame: &Frame<'_>, now: Moment) {
+        self.heard(source.gatherer, Some(wall_ns), now);
+        let session = self.session(source, now);
+        let gatherer = self.shared.gatherer_mut(source.gatherer);
+        gatherer.frames += 1;
+        gatherer.unknown_fields += u64::from(frame.unknown_fields);
+        let (sid, seq) = (frame.sid.unwrap_or(0), frame.seq.unwrap_or(0));
+        let from =
+            Provenance { gatherer: source.gatherer, session: source.session, sid, seq, wall_ns };
+        let lane = LaneKey { gatherer: source.gatherer, session: source.session, sid };
+        if frame.sid.is_some() && frame.seq.is_some() {
+            let sequence = gatherer.sessions[session].lane(sid);
+            let step = sequence.step(seq);
+            if matches!(frame.message, Message::Snapshot(_)) {
+                sequence.broken = false;
+            }
+            match step {
+                Step::Next => {}
+                Step::Repeat => {
+                    return self.shared.account(source.gatherer, wall_ns, Fate::Repeat);
+                }
+                Step::Break => {
+                    self.shared.broke(source.gatherer, wall_ns);
+                    self.end_lanes(|key| key == lane, HoleCause::AllLanesBroken, now);
+                }
+            }
+        }
+        self.message(lane, from, frame, now);
+    }
+
+    fn message(&mut self, lane: LaneKey, from: Provenance, frame: &Frame<'_>, now: Moment) {
+        match &frame.message {
+            Message::Delta(delta) => {
+                let change = Change {
+                    no: delta.side == exchange::Side::No,
+                    price: delta.price.units(),
+                    delta: delta.delta.units(),
+                    ts_ms: delta.ts_ms.unwrap_or(0),
+                };
+                self.count_clock(lane, delta.clock);
+                let at = self.market_of(delta.market_ticker, delta.market_id);
+                let market = &mut self.markets[at];
+                if market.delta(&mut self.shared, lane, (delta.clock, change), from, now) {
+                    market.settle(&mut self.shared, now);
+                }
+            }
+            Message::Snapshot(snapshot) => {
+                self.count_clock(lane, snapshot.clock);
+                let book = Book::from_levels(&snapshot.yes, &snapshot.no);
+                let asked = frame.id.is_some_and(|id| id != 0);
+                let shown = Shown { clock: snapshot.clock, book, asked };
+                let at = self.market_of(snapshot.market_ticker, snapshot.market_id);
+                let market = &mut self.markets[at];
+                market.snapshot(&mut self.shared, lane, shown, from, now);
+                market.settle(&mut self.shared, now);
+            }
+            Message::Trade(trade) => {
+                let told = self.streams.trade(&self.shared.config, trade, from);
+                self.told(Some(trade.market_ticker), from, told);
+            }
+            Message::Ticker(ticker) => {
+                let told = self.streams.ticker(&self.shared.config, ticker, from);
+                self.told(Some(ticker.market_ticker), from, told);
+            }
+            Message::Lifecycle(message) => {
+                let told = self.streams.lifecycle(&self.shared.config, message, from);
+                self.told(message.market_ticker, from, told);
+            }
+            control => self.control(lane, control, from, now),
+        }
+    }
+
+    fn control(&mut self, lane: LaneKey, message: &Message<'_>, from: Provenance, now: Moment) {
+        let of_sid = lane.sid != 0;
+        match message {
+            Message::Subscribed { sid, .. } => {
+                let lane = LaneKey { sid: *sid, ..lane };
+                let sessions = &mut self.shared.gatherer_mut(lane.gatherer).sessions;
+                let session = sessions.iter_mut().find(|held| held.session == lane.session);
+                if session.is_some_and(|session| session.lane(*sid).restart()) {
+                    self.end_lanes(|key| key == lane, HoleCause::AllLanesBroken, now);
+                }
+            }
+            Message::Unsubscribed if of_sid => {
+                self.end_lanes(|key| key == lane, HoleCause::AllSessionsClosed, now);
+            }
+            Message::Error(error) if of_sid && TERMINAL.contains(&error.code) => {
+                self.end_lanes(|key| key == lane, HoleCause::AllLanesBroken, now);
+            }
+            _ => {}
+        }
+        self.shared.account(from.gatherer, from.wall_ns, Fate::Control);
+    }
+
+    fn told(&mut self, ticker: Option<&str>, from: Provenance, told: Told) {
+        let at = ticker.and_then(|ticker| self.tickers.get(ticker)).map(|&at| at as usize);
+        let what = |sid| (from.gatherer, sid, from.wall_ns);
+        match at.map(|at| &mut self.markets[at]) {
+            Some(market) => {
+                let sid = market.sid;
+                self.shared.account_in(&mut market.cells, what(sid), told.fate, told.skew_us);
+            }
+            None => self.shared.account(from.gatherer, from.wall_ns, told.fate),
+        }
+        let Some(record) = told.record else { return };
+        match &record {
+            Record::Trade(_) => self.shared.canonical.trades += 1,
+            Record::Ticker(_) => self.shared.canonical.tickers += 1,
+            _ => self.shared.canonical.lifecycle += 1,
+        }
+        self.shared.emit(record);
+    }
+
+    fn count_clock(&mut self, lane: LaneKey, clock: Option<u64>) {
+        self.shared.gatherer_mut(lane.gatherer).without_clock += u64::from(clock.is_none());
+    }
+
+    /// The place of a session; a new one of a later incarnation ends all of the earlier ones, whose
+    /// end nobody was left to write down.
+    fn session(&mut self, source: Source, now: Moment) -> usize {
+        let find = |gatherer: &Gatherer| {
+            gatherer.sessions.iter().position(|held| held.session == source.session)
+        };
+        if let Some(at) = find(self.shared.gatherer(source.gatherer)) {
+            return at;
+        }
+        let incarnation = source.session >> 32;
+        self.close(source.gatherer, |session| session >> 32 < incarnation, now);
+        let sessions = &mut self.shared.gatherer_mut(source.gatherer).sessions;
+        sessions.push(Session::new(source.session));
+        sessions.len() - 1
+    }
+
+    fn close(&mut self, gatherer: GathererIndex, is_of: impl Fn(u64) -> bool, now: Moment) {
+        let sessions = &mut self.shared.gatherer_mut(gatherer).sessions;
+        let before = sessions.len();
+        sessions.retain(|session| !is_of(session.session));
+        if sessions.len() < before {
+            let is_of = |key: LaneKey| key.gatherer == gatherer && is_of(key.session);
+            self.end_lanes(is_of, HoleCause::AllSessionsClosed, now);
+        }
+    }
+
+    /// Lanes end in every market.
+    fn end_lanes(&mut self, is_of: impl Fn(LaneKey) -> bool, cause: HoleCause, now: Moment) {
+        for market in &mut self.markets {
+            if cause == HoleCause::AllSessionsClosed && !market.offences.is_empty() {
+                market.forget_out(&is_of);
+            }
+            if market.end_lane(&is_of, cause) {
+                market.settle(&mut self.shared, now);
+            }
+        }
     }
 }

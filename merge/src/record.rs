@@ -6,7 +6,7 @@ use exchange::{Level, Price, Side, Size};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{input::GathererIndex, minutes::LaneMinute, wire};
+use crate::{input::GathererIndex, minutes::LaneMinute};
 
 /// One canonical record, in the order in which the merge made them.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
@@ -73,14 +73,13 @@ pub struct DeltaRecord {
     /// The place among the market's deltas of this clock, from 0.
     pub ord: u16,
     /// The side.
-    #[serde(with = "wire::side")]
     pub side: Side,
     /// The level.
-    #[serde(with = "wire::price")]
     pub price: Price,
     /// The signed change.
-    #[serde(with = "wire::size")]
     pub delta: Size,
+    /// What rests at the level after the change, so that a store of levels needs no book of its own.
+    pub resting: Size,
     /// Matching-engine time, Unix ms; 0 when the frame had none.
     pub ts_ms: i64,
     /// The earliest receipt among the lanes that agreed when it was accepted.
@@ -118,13 +117,10 @@ pub struct SnapshotRecord {
     /// Where it comes from.
     pub origin: Origin,
     /// Bids, rising by price, sizes above zero.
-    #[serde(with = "wire::levels")]
     pub yes: Vec<Level>,
     /// Asks, rising by price, sizes above zero.
-    #[serde(with = "wire::levels")]
     pub no: Vec<Level>,
     /// Levels that our book held before and this does not.
-    #[serde(with = "wire::places")]
     pub vanished: Vec<(Side, Price)>,
     /// The frame it was made from; for a checkpoint, the frame of the last event.
     pub from: Provenance,
@@ -184,16 +180,12 @@ pub struct TradeRecord {
     /// The market's ticker.
     pub market_ticker: String,
     /// Price of the yes leg.
-    #[serde(with = "wire::price")]
     pub yes_price: Price,
     /// Price of the no leg.
-    #[serde(with = "wire::price")]
     pub no_price: Price,
     /// Contracts.
-    #[serde(with = "wire::size")]
     pub count: Size,
     /// The outcome the taker bought.
-    #[serde(with = "wire::side")]
     pub taker: Side,
     /// Whether it was a block trade; absent on old frames.
     pub is_block_trade: Option<bool>,
@@ -211,28 +203,20 @@ pub struct TickerRecord {
     /// The market's stable id.
     pub market_id: Uuid,
     /// Last traded price.
-    #[serde(with = "wire::price")]
     pub price: Price,
     /// Best bid.
-    #[serde(with = "wire::price")]
     pub yes_bid: Price,
     /// Best ask.
-    #[serde(with = "wire::price")]
     pub yes_ask: Price,
     /// Contracts at the best bid.
-    #[serde(with = "wire::size")]
     pub yes_bid_size: Size,
     /// Contracts at the best ask.
-    #[serde(with = "wire::size")]
     pub yes_ask_size: Size,
     /// Contracts of the last trade.
-    #[serde(with = "wire::size")]
     pub last_trade_size: Size,
     /// Contracts traded so far.
-    #[serde(with = "wire::size")]
     pub volume: Size,
     /// Contracts open.
-    #[serde(with = "wire::size")]
     pub open_interest: Size,
     /// Whole dollars traded so far.
     pub dollar_volume: i64,

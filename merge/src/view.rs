@@ -3,7 +3,12 @@
 use exchange::{Level, Side};
 use uuid::Uuid;
 
-use crate::input::GathererIndex;
+use crate::{
+    input::GathererIndex,
+    market::Market,
+    merge::Merge,
+    totals::{GathererTotals, Totals},
+};
 
 /// One market as it stands.
 #[derive(Clone, Debug)]
@@ -22,21 +27,88 @@ pub struct MarketView<'a> {
     pub ts_ms: i64,
     /// The canonical seq of the last event, 0 before the first.
     pub seq: u64,
-    /// The book, `levels(side)` reads it.
-    pub(crate) yes: Vec<Level>,
-    pub(crate) no: Vec<Level>,
     /// Gatherers that have a lane covering the head.
     pub covering: Vec<GathererIndex>,
     /// Whether something waits for a decision.
     pub waiting: bool,
+    market: &'a Market,
 }
 
 impl MarketView<'_> {
     /// One side of the book, rising by price, sizes above zero.
-    pub fn levels(&self, side: Side) -> &[Level] {
-        match side {
-            Side::Yes => &self.yes,
-            Side::No => &self.no,
-        }
+    pub fn levels(&self, side: Side) -> Vec<Level> {
+        self.market.book.levels(side == Side::No)
     }
+}
+
+impl Merge {
+    /// Every market seen, by canonical sid.
+    pub fn markets(&self) -> impl Iterator<Item = MarketView<'_>> {
+        self.markets.iter().map(view)
+    }
+
+    /// One market.
+    pub fn market(&self, sid: u32) -> Option<MarketView<'_>> {
+        self.markets.get((sid as usize).checked_sub(1)?).map(view)
+    }
+
+    /// All counters. Looks at every market: for health and metrics, not for every frame.
+    pub fn totals(&self) -> Totals {
+        let mut gatherers: Vec<GathererTotals> = Vec::new();
+        for gatherer in &self.shared.gatherers {
+            let lanes = || gatherer.sessions.iter().flat_map(|session| &session.lanes);
+            let broken = lanes().filter(|lane| lane.broken).count() as u64;
+            let mut totals = GathererTotals {
+                name: gatherer.name.clone(),
+                connected: gatherer.connected,
+                frames: gatherer.frames,
+                breaks: gatherer.breaks,
+                without_clock: gatherer.without_clock,
+                unknown_fields: gatherer.unknown_fields,
+                lanes_broken: broken,
+                lanes_live: lanes().count() as u64 - broken,
+                ..GathererTotals::default()
+            };
+            totals.set_fates(&gatherer.fates);
+            gatherers.push(totals);
+        }
+        let mut canonical = self.shared.canonical;
+        for market in &self.markets {
+            for index in covering(market) {
+                gatherers[index.0 as usize].markets_covered += 1;
+            }
+            for (index, totals) in gatherers.iter_mut().enumerate() {
+                let out = market.is_out(GathererIndex(index as u8));
+                totals.markets_quarantined += u64::from(out);
+            }
+            canonical.waiting += u64::from(market.is_undecided());
+        }
+        canonical.markets = self.markets.len() as u64;
+        canonical.pending = self.shared.pending as u64;
+        canonical.remembered = self.shared.remembered as u64;
+        Totals { gatherers, canonical }
+    }
+}
+
+fn view(market: &Market) -> MarketView<'_> {
+    MarketView {
+        sid: market.sid,
+        ticker: &market.ticker,
+        market_id: market.market_id,
+        era: market.era,
+        clock: market.started.then_some(market.clock),
+        ts_ms: market.ts_ms,
+        seq: market.seq,
+        covering: covering(market),
+        waiting: market.is_undecided(),
+        market,
+    }
+}
+
+fn covering(market: &Market) -> Vec<GathererIndex> {
+    let covers = market.segments.iter().filter(|segment| segment.covers());
+    let mut covering: Vec<GathererIndex> = covers.map(|segment| segment.lane.gatherer).collect();
+    covering.sort_unstable();
+    covering.dedup();
+    covering
 }

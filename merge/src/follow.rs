@@ -1,0 +1,261 @@
+//! Step 2, one lane in one market: its frames in order, each compared with what was accepted.
+
+use exchange::Moment;
+
+use crate::{
+    levels::Change,
+    log::{Entry, What},
+    market::Market,
+    minutes::Fate,
+    output::AlarmKind,
+    record::{HoleCause, Provenance},
+    segment::{Item, LaneKey, Says, Segment, Shown, Stage},
+    shared::Shared,
+};
+
+/// What became of the first waiting frame of a segment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Advance {
+    /// It is used up, or the segment moved on.
+    Moved,
+    /// It is the next event's candidate, or there is none.
+    AtEnd,
+    /// It contradicts the log.
+    Diverged,
+    /// The segment waits to be placed.
+    Waits,
+}
+
+impl Market {
+    /// A delta of a lane. Returns whether the market must be settled.
+    pub(crate) fn delta(
+        &mut self,
+        shared: &mut Shared,
+        lane: LaneKey,
+        (clock, change): (Option<u64>, Change),
+        from: Provenance,
+        now: Moment,
+    ) -> bool {
+        let key = clock.unwrap_or_else(|| u64::try_from(change.ts_ms).unwrap_or(0));
+        let Some(at) = self.open_segment(lane) else {
+            let out = self.is_quarantined(lane);
+            self.account(shared, &from, if out { Fate::Quarantined } else { Fate::Uncovered });
+            return false;
+        };
+        let segment = &mut self.segments[at];
+        if clock.is_some() && (key < segment.newest || key <= segment.floor) {
+            self.alarm(shared, AlarmKind::ClockFell, Some(lane));
+            self.account(shared, &from, Fate::Divergence);
+            self.quarantine(shared, at, now);
+            return true;
+        }
+        if clock.is_some() {
+            segment.newest = key;
+        }
+        if let (Stage::Joined { next }, true) = (&mut segment.stage, segment.pending.is_empty())
+            && let Some(entry) = self.log.entry(*next)
+            && entry.clock == key
+            && entry.what == What::Delta(change)
+        {
+            *next += 1;
+            let first = entry.from;
+            if segment.lagging {
+                self.caught_up(shared, at, &from, &first);
+            }
+            self.account_copy(shared, &from, &first);
+            return false;
+        }
+        if matches!(segment.stage, Stage::Past) {
+            self.account(shared, &from, Fate::Late);
+            return false;
+        }
+        if matches!(segment.stage, Stage::Behind) && self.still_behind(shared, at, key, &from) {
+            return false;
+        }
+        self.enqueue(shared, at, Item { from, clock: key, says: Says::Delta(change) });
+        true
+    }
+
+    /// A snapshot of a lane.
+    pub(crate) fn snapshot(
+        &mut self,
+        shared: &mut Shared,
+        lane: LaneKey,
+        shown: Shown,
+        from: Provenance,
+        now: Moment,
+    ) {
+        if let Some(at) = self.open_segment(lane) {
+            let segment = &mut self.segments[at];
+            let clock = shown.clock.unwrap_or(segment.newest);
+            match segment.stage {
+                Stage::Joined { .. } | Stage::Placing(_) if clock < segment.newest => {
+                    self.alarm(shared, AlarmKind::ClockFell, Some(lane));
+                    self.quarantine(shared, at, now);
+                }
+                Stage::Joined { .. } | Stage::Placing(_) => {
+                    segment.newest = clock;
+                    self.judge(at, &shown);
+                    let item = Item { from, clock, says: Says::Snapshot(Box::new(shown)) };
+                    self.enqueue(shared, at, item);
+                    return;
+                }
+                Stage::Behind | Stage::Past => segment.open = false,
+            }
+        }
+        if !self.may_return(lane, now) {
+            self.account(shared, &from, Fate::Quarantined);
+            return;
+        }
+        self.segments.push(Segment::new(lane, shown, from, now));
+    }
+
+    /// A lane's frames are missing from here on, or it ended.
+    pub(crate) fn end_lane(&mut self, is_of: impl Fn(LaneKey) -> bool, cause: HoleCause) -> bool {
+        let mut ended = false;
+        for segment in &mut self.segments {
+            if segment.open && is_of(segment.lane) {
+                segment.open = false;
+                ended = true;
+                if segment.joined().is_some() {
+                    self.ended = cause;
+                }
+            }
+        }
+        ended
+    }
+
+    /// Lets every placed segment use up what it can; says whether anything moved.
+    pub(crate) fn catch_up(&mut self, shared: &mut Shared, now: Moment) -> bool {
+        let mut moved = false;
+        let mut at = 0;
+        while at < self.segments.len() {
+            match self.advance(shared, at, now) {
+                Advance::Moved => moved = true,
+                Advance::AtEnd | Advance::Waits => at += 1,
+                Advance::Diverged => {
+                    moved = true;
+                    self.diverged(shared, at, now);
+                }
+            }
+        }
+        moved
+    }
+
+    fn advance(&mut self, shared: &mut Shared, at: usize, now: Moment) -> Advance {
+        let Some(next) = self.segments[at].joined() else {
+            return self.advance_unplaced(shared, at);
+        };
+        let segment = &mut self.segments[at];
+        let Some(item) = segment.pending.front() else { return Advance::AtEnd };
+        if next < self.log.first() {
+            if matches!(item.says, Says::Snapshot(_)) {
+                self.audit(shared, at, now);
+                return Advance::Moved;
+            }
+            segment.stage = Stage::Joined { next: next + 1 };
+            let item = self.dequeue(shared, at);
+            self.account(shared, &item.from, Fate::Unverified);
+            return Advance::Moved;
+        }
+        let Some(entry) = self.log.entry(next).copied() else {
+            return self.advance_at_end(shared, at, now);
+        };
+        let item_from = item.from;
+        let verdict = match (&item.says, entry.what) {
+            (Says::Delta(change), What::Base) if item.clock <= entry.clock => {
+                // Without clock, the first delta after a base may share its time.
+                let after = self.log.entry(next + 1);
+                let same = |e: &Entry| e.clock == item.clock && e.what == What::Delta(*change);
+                (!after.is_some_and(same)).then_some(Fate::Late)
+            }
+            (_, What::Base) => None,
+            (Says::Delta(change), What::Delta(held))
+                if *change == held && item.clock == entry.clock =>
+            {
+                segment.stage = Stage::Joined { next: next + 1 };
+                let item = self.dequeue(shared, at);
+                if self.segments[at].lagging {
+                    self.caught_up(shared, at, &item.from, &entry.from);
+                }
+                self.account_copy(shared, &item.from, &entry.from);
+                return Advance::Moved;
+            }
+            (Says::Snapshot(shown), What::Emptied) if !shown.asked && shown.book.is_empty() => {
+                segment.stage = Stage::Joined { next: next + 1 };
+                let item = self.dequeue(shared, at);
+                self.account_copy(shared, &item.from, &entry.from);
+                return Advance::Moved;
+            }
+            _ if entry.clock <= segment.floor => None,
+            (Says::Snapshot(_), _) => {
+                self.audit(shared, at, now);
+                return Advance::Moved;
+            }
+            _ => return Advance::Diverged,
+        };
+        match verdict {
+            Some(fate) => {
+                self.dequeue(shared, at);
+                self.account(shared, &item_from, fate);
+            }
+            None => segment.stage = Stage::Joined { next: next + 1 },
+        }
+        Advance::Moved
+    }
+
+    /// At the end of the log a closing snapshot is a candidate; any other is verified at once.
+    fn advance_at_end(&mut self, shared: &mut Shared, at: usize, now: Moment) -> Advance {
+        match self.segments[at].pending.front().map(|item| &item.says) {
+            Some(Says::Snapshot(shown))
+                if shown.asked || !shown.book.is_empty() || self.book.is_empty() =>
+            {
+                self.audit(shared, at, now);
+                Advance::Moved
+            }
+            _ => Advance::AtEnd,
+        }
+    }
+
+    fn advance_unplaced(&mut self, shared: &mut Shared, at: usize) -> Advance {
+        let late = matches!(self.segments[at].stage, Stage::Past);
+        if !late || self.segments[at].pending.is_empty() {
+            return Advance::Waits;
+        }
+        let item = self.dequeue(shared, at);
+        self.account(shared, &item.from, Fate::Late);
+        Advance::Moved
+    }
+
+    /// A lane from before the window is only counted until it reaches what can be compared.
+    fn still_behind(
+        &mut self,
+        shared: &mut Shared,
+        at: usize,
+        key: u64,
+        from: &Provenance,
+    ) -> bool {
+        let Some((forgotten, index)) = self.log.compared_from() else { return false };
+        if key > forgotten {
+            self.segments[at].stage = Stage::Joined { next: index };
+            return false;
+        }
+        let based = self.log.entry(self.log.first()).is_some_and(|e| e.what == What::Base);
+        self.account(shared, from, if based { Fate::Late } else { Fate::Unverified });
+        true
+    }
+
+    /// A lane that lagged counts again once it delivers in time.
+    pub(crate) fn caught_up(
+        &mut self,
+        shared: &Shared,
+        at: usize,
+        from: &Provenance,
+        first: &Provenance,
+    ) {
+        let wait = shared.config.confirm_wait.as_nanos() as i64;
+        if from.wall_ns.saturating_sub(first.wall_ns) < wait {
+            self.segments[at].lagging = false;
+        }
+    }
+}

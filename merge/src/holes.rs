@@ -1,0 +1,247 @@
+//! When a market goes on without a lane that could fill the gap, and where.
+//!
+//! A start, a hole and a new era are one decision: no lane leads from what we hold to what another
+//! lane's snapshot shows, and everybody who could was waited for.
+
+use exchange::Moment;
+use smallvec::SmallVec;
+
+use crate::{
+    market::Market, output::AlarmKind, record::HoleCause, segment::Segment, shared::Shared,
+};
+
+pub(crate) type Places = SmallVec<[usize; 4]>;
+
+/// The segments that are not placed, by what they are to the head.
+#[derive(Default)]
+pub(crate) struct Unplaced {
+    /// Beyond it, or at its clock with another book.
+    ahead: Places,
+    /// Contradicting it.
+    denied: Places,
+    /// With a clock that only a new era explains.
+    fallen: Places,
+}
+
+impl Market {
+    /// Goes on beyond a gap if it is time; says whether anything changed.
+    pub(crate) fn decide(&mut self, shared: &mut Shared, now: Moment, forced: bool) -> bool {
+        let undecided = |s: &Segment| s.joined().is_some() && !s.pending.is_empty();
+        if self.segments.iter().all(|segment| segment.placing().is_none()) {
+            self.drop_stale_challenge(shared, now);
+            return false;
+        }
+        if self.segments.iter().any(undecided) {
+            return false;
+        }
+        if !self.started {
+            return self.start(shared, now, forced);
+        }
+        let unplaced = self.unplaced(shared);
+        let holding = self.holding(shared, now);
+        if holding.is_empty() || (forced && self.challenge.is_none()) {
+            self.go_on(shared, &unplaced, (now, forced))
+        } else if self.era_is_over(shared, &unplaced) {
+            self.go_on_with(shared, &unplaced.fallen, HoleCause::Maintenance, (now, forced))
+        } else {
+            self.contest(shared, &unplaced, &holding, (now, forced))
+        }
+    }
+
+    /// Whether something here needs to be looked at again as time passes.
+    pub(crate) fn is_undecided(&self) -> bool {
+        let open_question = |segment: &Segment| match segment.placing() {
+            // Without clock and frames, it only waits for its first delta.
+            Some(start) => {
+                !self.started || start.shown.clock.is_some() || !segment.pending.is_empty()
+            }
+            None => false,
+        };
+        self.challenge.is_some()
+            || self.dispute.is_some()
+            || self.segments.iter().any(open_question)
+    }
+
+    fn unplaced(&self, shared: &Shared) -> Unplaced {
+        let mut unplaced = Unplaced::default();
+        for (at, segment) in self.segments.iter().enumerate() {
+            let Some(start) = segment.placing() else { continue };
+            let same_book = start.shown.book.hash() == self.book.hash();
+            let idle = start.shown.clock.is_none() && segment.pending.is_empty() && same_book;
+            if start.denied {
+                unplaced.denied.push(at);
+            } else if self.has_fallen(shared, segment) {
+                unplaced.fallen.push(at);
+            } else if !idle {
+                unplaced.ahead.push(at);
+            }
+        }
+        unplaced
+    }
+
+    /// Covering lanes whose gatherer is heard, so that they may yet fill the gap.
+    fn holding(&self, shared: &Shared, now: Moment) -> Places {
+        let wait = shared.config.hole_wait;
+        let holds = |segment: &Segment| {
+            segment.covers() && !shared.silent_for(segment.lane.gatherer, wait, now)
+        };
+        (0..self.segments.len()).filter(|&at| holds(&self.segments[at])).collect()
+    }
+
+    /// Whether the exchange was known to have stopped between our head and a fallen snapshot.
+    fn era_is_over(&self, shared: &Shared, unplaced: &Unplaced) -> bool {
+        let head = self.log.last().map_or(i64::MIN, |entry| entry.from.wall_ns);
+        unplaced.fallen.iter().any(|&at| {
+            let receipt = self.segments[at].placing().map_or(i64::MIN, |s| s.from.wall_ns);
+            head <= shared.paused_wall && shared.paused_wall <= receipt
+        })
+    }
+
+    /// Nobody covers the head any more.
+    fn go_on(&mut self, shared: &mut Shared, unplaced: &Unplaced, time: (Moment, bool)) -> bool {
+        let silent = self.segments.iter().any(Segment::covers);
+        let cause = match () {
+            () if time.1 => HoleCause::MemoryBound,
+            () if self.challenge.is_some() => HoleCause::Divergence,
+            () if silent => HoleCause::GathererSilent,
+            () => self.ended,
+        };
+        if !unplaced.ahead.is_empty() {
+            return self.go_on_with(shared, &unplaced.ahead, cause, time);
+        }
+        if !unplaced.denied.is_empty() {
+            return self.go_on_with(shared, &unplaced.denied, HoleCause::Divergence, time);
+        }
+        self.go_on_with(shared, &unplaced.fallen, HoleCause::Maintenance, time)
+    }
+
+    fn go_on_with(
+        &mut self,
+        shared: &mut Shared,
+        places: &Places,
+        cause: HoleCause,
+        (now, forced): (Moment, bool),
+    ) -> bool {
+        let receipt = |at: &usize| self.segments[*at].placing().map(|start| start.from.wall_ns);
+        let Some(first) = places.iter().filter_map(receipt).min() else { return false };
+        if !forced && !self.all_heard(shared, first, now) {
+            return false;
+        }
+        let Some(at) = self.choose(shared, places, (now, forced)) else { return false };
+        if forced {
+            self.alarm(shared, AlarmKind::MemoryBound, None);
+        }
+        self.begin(shared, at, cause, forced)
+    }
+
+    /// Everybody handed over what it received before `wall_ns`, or is silent for too long.
+    fn all_heard(&self, shared: &Shared, wall_ns: i64, now: Moment) -> bool {
+        shared.gatherers.iter().all(|gatherer| {
+            gatherer.progress >= wall_ns || now.since(gatherer.heard) >= shared.config.hole_wait
+        })
+    }
+
+    /// The first snapshot is followed once every known gatherer has shown one or had its time.
+    fn start(&mut self, shared: &mut Shared, now: Moment, forced: bool) -> bool {
+        let places: Places =
+            (0..self.segments.len()).filter(|&at| self.segments[at].placing().is_some()).collect();
+        let receipt = |at: &usize| self.segments[*at].placing().map(|start| start.from.wall_ns);
+        let first = places.iter().filter_map(receipt).min().unwrap_or(i64::MIN);
+        let wait = shared.config.start_wait;
+        let late = first.saturating_add(wait.as_nanos() as i64);
+        let ready = shared.gatherers.iter().enumerate().all(|(index, gatherer)| {
+            let shown = |&at: &usize| self.segments[at].lane.gatherer.0 as usize == index;
+            places.iter().any(shown)
+                || gatherer.progress >= late
+                || now.since(gatherer.heard) >= wait
+        });
+        if !ready && !forced {
+            return false;
+        }
+        let Some(at) = self.choose(shared, &places, (now, forced)) else { return false };
+        self.begin(shared, at, HoleCause::NoCoveringLane, forced)
+    }
+
+    /// Lanes cover the head, are heard, and still do not deliver what a snapshot shows: after a
+    /// while it is an argument, which fresh snapshots of the covering lanes decide.
+    fn contest(
+        &mut self,
+        shared: &mut Shared,
+        unplaced: &Unplaced,
+        holding: &Places,
+        (now, forced): (Moment, bool),
+    ) -> bool {
+        for &at in unplaced.ahead.iter().chain(&unplaced.fallen) {
+            let segment = &self.segments[at];
+            let Some(start) = segment.placing() else { continue };
+            let same_clock = start.shown.clock == Some(self.clock);
+            let wait = if same_clock { shared.config.start_wait } else { shared.config.hole_wait };
+            let late = start.from.wall_ns.saturating_add(wait.as_nanos() as i64);
+            let lane = |at: &usize| self.segments[*at].lane.gatherer;
+            if holding.iter().all(|at| shared.heard_beyond(lane(at), late)) {
+                self.deny(shared, at);
+            }
+        }
+        let denied: Places = (0..self.segments.len())
+            .filter(|&at| self.segments[at].placing().is_some_and(|start| start.denied))
+            .collect();
+        if denied.is_empty() {
+            self.drop_stale_challenge(shared, now);
+            return false;
+        }
+        if self.challenge.is_none() {
+            self.begin_challenge(shared, self.verified.min(self.clock), now);
+            return false;
+        }
+        self.settle_challenge(shared, (&denied, holding), (now, forced))
+    }
+
+    fn settle_challenge(
+        &mut self,
+        shared: &mut Shared,
+        (denied, holding): (&Places, &Places),
+        (now, forced): (Moment, bool),
+    ) -> bool {
+        let over = forced || self.challenge_is_over(shared, holding, now);
+        let confirmed = holding.iter().filter(|&&at| self.segments[at].confirmed).count();
+        let answered = confirmed == holding.len();
+        if !over && !answered {
+            return false;
+        }
+        let against = denied.iter().filter(|&&at| self.segments[at].open).count();
+        if confirmed >= against {
+            self.challenge = None;
+            for &at in denied.iter().rev() {
+                self.quarantine(shared, at, now);
+            }
+            return true;
+        }
+        // The covering lanes did not answer, or are outvoted: what they hold is refuted.
+        self.ended = HoleCause::NoCoveringLane;
+        for &at in holding.iter().rev() {
+            if self.segments[at].confirmed {
+                self.alarm(shared, AlarmKind::LaneDiverged, Some(self.segments[at].lane));
+                self.quarantine(shared, at, now);
+            } else {
+                self.segments[at].open = false;
+            }
+        }
+        true
+    }
+
+    fn challenge_is_over(&self, shared: &Shared, holding: &Places, now: Moment) -> bool {
+        let Some(challenge) = self.challenge else { return true };
+        let wait = shared.config.dispute_wait;
+        let late = challenge.wall_ns.saturating_add(wait.as_nanos() as i64);
+        now.since(challenge.since) >= wait
+            && holding.iter().all(|&at| shared.heard_beyond(self.segments[at].lane.gatherer, late))
+    }
+
+    /// A challenge to which nobody holds any more.
+    fn drop_stale_challenge(&mut self, shared: &Shared, now: Moment) {
+        let over = |since| now.since(since) >= shared.config.hole_wait;
+        if self.challenge.is_some_and(|challenge| over(challenge.since)) {
+            self.challenge = None;
+        }
+    }
+}

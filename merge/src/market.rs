@@ -1,0 +1,305 @@
+//! One market: its head, book and log, and the only places where its canonical stream grows.
+
+use exchange::{Moment, Size};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    dispute::{Challenge, Dispute, Offence},
+    levels::{Book, Change},
+    log::{Entry, Log, What},
+    minutes::{Cell, Fate},
+    output::AlarmKind,
+    record::{DeltaRecord, HoleCause, Origin, Provenance, Record, SnapshotRecord},
+    segment::{Item, LaneKey, Segment},
+    shared::Shared,
+};
+
+#[derive(Serialize, Deserialize, Clone, Debug)]
+pub(crate) struct Market {
+    pub(crate) sid: u32,
+    pub(crate) market_id: Uuid,
+    pub(crate) ticker: Box<str>,
+    /// Whether the canonical stream has begun.
+    pub(crate) started: bool,
+    pub(crate) era: u16,
+    /// The last accepted clock.
+    pub(crate) clock: u64,
+    /// How many deltas of it were accepted.
+    pub(crate) of_clock: u16,
+    /// Whether these are known to be all.
+    pub(crate) whole: bool,
+    /// The newest clock at which another lane's snapshot was our book.
+    pub(crate) verified: u64,
+    pub(crate) ts_ms: i64,
+    pub(crate) seq: u64,
+    pub(crate) book: Book,
+    pub(crate) log: Log,
+    pub(crate) segments: Vec<Segment>,
+    pub(crate) offences: Vec<Offence>,
+    pub(crate) dispute: Option<Box<Dispute>>,
+    pub(crate) challenge: Option<Challenge>,
+    /// Deltas received up to here are marked disputed.
+    pub(crate) disputed_wall: i64,
+    /// How the last covering segment ended.
+    pub(crate) ended: HoleCause,
+    /// Snapshots received before this belong to an older era.
+    pub(crate) era_from: i64,
+    /// A journalled hole whose snapshot did not reach the journal: (from, to).
+    pub(crate) dangling: Option<(u64, u64)>,
+    pub(crate) since_snapshot: u32,
+    pub(crate) snapshot_wall: i64,
+    pub(crate) pending: usize,
+    pub(crate) cells: Vec<Cell>,
+    /// Since when the next event waits for a second opinion.
+    #[serde(skip)]
+    pub(crate) waiting: Option<Moment>,
+    #[serde(skip)]
+    pub(crate) timer: Option<Moment>,
+}
+
+impl Market {
+    pub(crate) fn new(sid: u32, market_id: Uuid, ticker: &str) -> Self {
+        Self {
+            sid,
+            market_id,
+            ticker: ticker.into(),
+            started: false,
+            era: 0,
+            clock: 0,
+            of_clock: 0,
+            whole: false,
+            verified: 0,
+            ts_ms: 0,
+            seq: 0,
+            book: Book::default(),
+            log: Log::default(),
+            segments: Vec::new(),
+            offences: Vec::new(),
+            dispute: None,
+            challenge: None,
+            disputed_wall: i64::MIN,
+            ended: HoleCause::NoCoveringLane,
+            era_from: i64::MIN,
+            dangling: None,
+            since_snapshot: 0,
+            snapshot_wall: i64::MIN,
+            pending: 0,
+            cells: Vec::new(),
+            waiting: None,
+            timer: None,
+        }
+    }
+
+    /// Enters a frame of this market in the accounts.
+    pub(crate) fn account(&mut self, shared: &mut Shared, from: &Provenance, fate: Fate) {
+        let what = (from.gatherer, self.sid, from.wall_ns);
+        shared.account_in(&mut self.cells, what, fate, None);
+    }
+
+    /// Enters a frame that said what the entry `first` says. A frame that is itself the one that
+    /// `first` was made of (handed over again after a restart) is a first arrival again.
+    pub(crate) fn account_copy(
+        &mut self,
+        shared: &mut Shared,
+        from: &Provenance,
+        first: &Provenance,
+    ) {
+        let what = (from.gatherer, self.sid, from.wall_ns);
+        if from == first {
+            shared.account_in(&mut self.cells, what, Fate::First, None);
+        } else {
+            let skew_us = (from.wall_ns.saturating_sub(first.wall_ns) / 1000).max(0) as u64;
+            shared.account_in(&mut self.cells, what, Fate::Copy, Some(skew_us));
+        }
+    }
+
+    pub(crate) fn alarm(&self, shared: &mut Shared, kind: AlarmKind, lane: Option<LaneKey>) {
+        let source = lane.map(LaneKey::source);
+        shared.alarm(kind, source, (self.sid, &self.ticker), self.clock);
+    }
+
+    /// The open segment of a lane.
+    pub(crate) fn open_segment(&self, lane: LaneKey) -> Option<usize> {
+        self.segments.iter().position(|segment| segment.open && segment.lane == lane)
+    }
+
+    pub(crate) fn enqueue(&mut self, shared: &mut Shared, at: usize, item: Item) {
+        self.segments[at].pending.push_back(item);
+        self.pending += 1;
+        shared.pending += 1;
+    }
+
+    pub(crate) fn dequeue(&mut self, shared: &mut Shared, at: usize) -> Item {
+        self.pending -= 1;
+        shared.pending -= 1;
+        self.segments[at].pending.pop_front().expect("the caller saw a front")
+    }
+
+    /// Drops a segment; what it still held meets `fate`.
+    pub(crate) fn drop_segment(&mut self, shared: &mut Shared, at: usize, fate: Fate) {
+        let segment = self.segments.remove(at);
+        self.pending -= segment.pending.len();
+        shared.pending -= segment.pending.len();
+        if let Some(start) = segment.placing() {
+            self.account(shared, &start.from, fate);
+        }
+        for item in &segment.pending {
+            self.account(shared, &item.from, fate);
+        }
+    }
+
+    /// Makes a delta canonical.
+    pub(crate) fn accept_delta(
+        &mut self,
+        shared: &mut Shared,
+        clock: u64,
+        change: Change,
+        from: Provenance,
+    ) {
+        self.checkpoint_if_due(shared, clock, &from);
+        let ord = if clock == self.clock { self.of_clock } else { 0 };
+        let disputed = from.wall_ns <= self.disputed_wall;
+        let record = DeltaRecord {
+            sid: self.sid,
+            seq: self.seq + 1,
+            era: self.era,
+            clock,
+            ord,
+            side: change.side(),
+            price: change.price(),
+            delta: Size::from_units(change.delta),
+            resting: Size::from_units(self.book.resting_after(&change)),
+            ts_ms: change.ts_ms,
+            from,
+            disputed,
+        };
+        shared.emit(Record::Delta(record));
+        self.take_delta(shared, &record, change);
+    }
+
+    /// What accepting a delta does to the state; also when it comes from the journal.
+    pub(crate) fn take_delta(&mut self, shared: &mut Shared, record: &DeltaRecord, change: Change) {
+        self.seq = record.seq;
+        self.clock = record.clock;
+        self.of_clock = record.ord.saturating_add(1);
+        self.whole = false;
+        self.ts_ms = change.ts_ms;
+        self.since_snapshot += 1;
+        self.book.apply(change.no, change.price, change.delta);
+        self.remember(shared, What::Delta(change), record.from);
+        shared.canonical.events += 1;
+        shared.canonical.deltas += 1;
+        shared.canonical.disputed += u64::from(record.disputed);
+    }
+
+    /// Makes an empty book canonical: the exchange closed the market.
+    pub(crate) fn accept_emptied(&mut self, shared: &mut Shared, clock: u64, from: Provenance) {
+        let empty = Book::default();
+        let record = self.snapshot_record(&empty, clock, Origin::Live, from);
+        self.take_emptied(shared, &record);
+        shared.emit(Record::Snapshot(Box::new(record)));
+    }
+
+    pub(crate) fn take_emptied(&mut self, shared: &mut Shared, record: &SnapshotRecord) {
+        if record.clock > self.clock {
+            self.of_clock = 0;
+        }
+        self.clock = record.clock;
+        self.book = Book::default();
+        self.remember(shared, What::Emptied, record.from);
+        self.took_snapshot(shared, record);
+    }
+
+    /// Makes a book canonical at a place to which no delta leads.
+    pub(crate) fn accept_base(
+        &mut self,
+        shared: &mut Shared,
+        (clock, book): (u64, Book),
+        origin: Origin,
+        from: Provenance,
+    ) {
+        let record = self.snapshot_record(&book, clock, origin, from);
+        self.take_base(shared, &record, book);
+        shared.emit(Record::Snapshot(Box::new(record)));
+    }
+
+    pub(crate) fn take_base(&mut self, shared: &mut Shared, record: &SnapshotRecord, book: Book) {
+        self.started = true;
+        self.clock = record.clock;
+        self.of_clock = 0;
+        self.whole = true;
+        self.verified = record.clock;
+        self.book = book;
+        self.dangling = None;
+        self.remember(shared, What::Base, record.from);
+        self.took_snapshot(shared, record);
+    }
+
+    /// Repeats our book for readers, before the first delta of a new clock, when it is time. Only
+    /// the journalled stream decides, so that a restart changes nothing.
+    fn checkpoint_if_due(&mut self, shared: &mut Shared, clock: u64, next: &Provenance) {
+        let every = shared.config.checkpoint_every.as_nanos() as i64;
+        let old = next.wall_ns.saturating_sub(self.snapshot_wall) >= every;
+        let many = self.since_snapshot >= shared.config.checkpoint_deltas;
+        if clock == self.clock || self.since_snapshot == 0 || !(old || many) {
+            return;
+        }
+        let from = Provenance {
+            wall_ns: next.wall_ns,
+            ..self.log.last().map_or(*next, |entry| entry.from)
+        };
+        let book = std::mem::take(&mut self.book);
+        let record = self.snapshot_record(&book, self.clock, Origin::Checkpoint, from);
+        self.book = book;
+        self.took_snapshot(shared, &record);
+        shared.emit(Record::Snapshot(Box::new(record)));
+    }
+
+    pub(crate) fn took_snapshot(&mut self, shared: &mut Shared, record: &SnapshotRecord) {
+        self.seq = record.seq;
+        self.ts_ms = record.ts_ms;
+        self.since_snapshot = 0;
+        self.snapshot_wall = record.from.wall_ns;
+        shared.canonical.events += 1;
+        shared.canonical.snapshots += 1;
+    }
+
+    fn snapshot_record(
+        &self,
+        book: &Book,
+        clock: u64,
+        origin: Origin,
+        from: Provenance,
+    ) -> SnapshotRecord {
+        let receipt_ms = from.wall_ns.div_euclid(1_000_000);
+        let same_clock = self.started && clock == self.clock && self.ts_ms != 0;
+        SnapshotRecord {
+            sid: self.sid,
+            seq: self.seq + 1,
+            era: self.era,
+            clock,
+            ts_ms: if same_clock { self.ts_ms } else { receipt_ms },
+            origin,
+            yes: book.levels(false),
+            no: book.levels(true),
+            vanished: self.book.missing_in(book),
+            from,
+        }
+    }
+
+    /// Adds to the log and forgets what no lane needs any more.
+    fn remember(&mut self, shared: &mut Shared, what: What, from: Provenance) {
+        self.log.push(Entry { clock: self.clock, what, hash: self.book.hash(), from });
+        let config = &shared.config;
+        let end = self.log.end();
+        let keep = if shared.remembered > config.window_total {
+            config.window_min
+        } else {
+            let needed = self.segments.iter().filter_map(Segment::joined).min().unwrap_or(end);
+            ((end - needed.min(end)) as usize).clamp(config.window_min, config.window)
+        };
+        let trimmed = self.log.trim_below(end.saturating_sub(keep as u64));
+        shared.remembered = shared.remembered + 1 - trimmed;
+    }
+}

@@ -1,0 +1,182 @@
+//! Where a snapshot stands in the log: it joins, waits, starts an argument, or is of another time.
+//!
+//! With a clock the place is looked up and the book's hash must be the one held there. Without, the
+//! hash is what is looked up, and the lane's next delta tells equal books apart.
+
+use exchange::Moment;
+
+use crate::{
+    log::{Place, What},
+    market::Market,
+    minutes::Fate,
+    output::AlarmKind,
+    segment::{Says, Segment, Stage},
+    shared::Shared,
+};
+
+/// What a snapshot's place is.
+enum Found {
+    Join(u64),
+    /// Between what we hold and a base: nothing there can be compared.
+    InHole(u64),
+    Wait,
+    Deny,
+    Behind,
+    Past,
+}
+
+impl Market {
+    /// Places every segment that can be placed now; says whether any was.
+    pub(crate) fn place_all(&mut self, shared: &mut Shared) -> bool {
+        let mut placed = false;
+        let mut at = 0;
+        while at < self.segments.len() {
+            if self.started && self.segments[at].placing().is_some() {
+                placed |= self.place(shared, at);
+            }
+            at += 1;
+        }
+        placed
+    }
+
+    fn place(&mut self, shared: &mut Shared, at: usize) -> bool {
+        let segment = &self.segments[at];
+        let Some(start) = segment.placing() else { return false };
+        let from = start.from;
+        let found = if from.wall_ns < self.era_from {
+            Found::Past
+        } else {
+            match start.shown.clock {
+                Some(s) => self.find_by_clock(shared, segment, s),
+                None => self.find_by_hash(segment),
+            }
+        };
+        let clock = segment.floor;
+        let stage = match found {
+            Found::Wait => return false,
+            Found::Deny => return self.deny(shared, at),
+            Found::Join(next) => {
+                self.verified = self.verified.max(clock.min(self.clock));
+                self.whole |= next == self.log.end();
+                Stage::Joined { next }
+            }
+            Found::InHole(next) => Stage::Joined { next },
+            Found::Behind => Stage::Behind,
+            Found::Past => Stage::Past,
+        };
+        self.segments[at].stage = stage;
+        self.account(shared, &from, Fate::Snapshot);
+        true
+    }
+
+    fn find_by_clock(&self, shared: &Shared, segment: &Segment, s: u64) -> Found {
+        let Some(start) = segment.placing() else { return Found::Wait };
+        if s > self.clock || self.has_fallen(shared, segment) {
+            return Found::Wait;
+        }
+        let Place::At(index) = self.log.after_clock(s) else { return Found::Behind };
+        if self.log.entry(index).is_some_and(|entry| entry.what == What::Base) {
+            return Found::InHole(index);
+        }
+        match self.log.find(s, start.shown.book.hash()) {
+            Some(next) => Found::Join(next),
+            // Our last clock's deltas may not be all there yet.
+            None if s == self.clock => Found::Wait,
+            None => Found::Deny,
+        }
+    }
+
+    /// Whether its clock is lower than it can be at its receipt, if the era were ours.
+    pub(crate) fn has_fallen(&self, shared: &Shared, segment: &Segment) -> bool {
+        let Some(start) = segment.placing() else { return false };
+        let Some(s) = start.shown.clock.filter(|&s| self.started && s < self.clock) else {
+            return false;
+        };
+        let slack = shared.config.era_slack.as_nanos() as i64;
+        let later = self.log.first_wall_after(s);
+        later.is_some_and(|wall_ns| start.from.wall_ns > wall_ns.saturating_add(slack))
+    }
+
+    /// Newest index whose book is the snapshot's, told apart by the first delta after it.
+    fn find_by_hash(&self, segment: &Segment) -> Found {
+        let Some(start) = segment.placing() else { return Found::Wait };
+        let hash = start.shown.book.hash();
+        let first = segment.pending.iter().find_map(|item| match item.says {
+            Says::Delta(change) => Some((item.clock, change)),
+            Says::Snapshot(_) => None,
+        });
+        let Some((clock, change)) = first else {
+            // Nothing tells yet; the head is where it must go on if nobody else does.
+            return if segment.open { Found::Wait } else { Found::Past };
+        };
+        let mut index = self.log.newest_with_hash(hash, 0);
+        while let Some(here) = index {
+            let fits = match self.log.entry(here) {
+                Some(entry) => entry.clock == clock && entry.what == What::Delta(change),
+                None => clock >= self.clock,
+            };
+            if fits {
+                return Found::Join(here);
+            }
+            index = here.checked_sub(1).and_then(|below| {
+                (self.log.first()..=below).rev().find(|&i| self.log.hash_before(i) == Some(hash))
+            });
+        }
+        match self.log.compared_from() {
+            Some((forgotten, _)) if clock <= forgotten => Found::Behind,
+            _ if clock < self.clock => self.find_in_hole(clock),
+            _ => Found::Wait,
+        }
+    }
+
+    /// The book is none of ours though its next delta is older than the head: it stands in a hole
+    /// that we have closed, or contradicts us.
+    fn find_in_hole(&self, clock: u64) -> Found {
+        let is_base = |index: &u64| {
+            let entry = self.log.entry(*index);
+            entry.is_some_and(|entry| entry.what == What::Base && entry.clock >= clock)
+        };
+        (self.log.first()..self.log.end()).find(is_base).map_or(Found::Deny, Found::InHole)
+    }
+
+    /// The segment's book is not ours at a place that we hold: an argument begins. Says whether it
+    /// is new.
+    pub(crate) fn deny(&mut self, shared: &mut Shared, at: usize) -> bool {
+        let lane = self.segments[at].lane;
+        let Stage::Placing(start) = &mut self.segments[at].stage else { return false };
+        if std::mem::replace(&mut start.denied, true) {
+            return false;
+        }
+        self.alarm(shared, AlarmKind::SnapshotDiverged, Some(lane));
+        true
+    }
+
+    /// A snapshot whose turn has come on a lane that is in agreement: verified, or denied.
+    pub(crate) fn audit(&mut self, shared: &mut Shared, at: usize, now: Moment) {
+        let Some(next) = self.segments[at].joined() else { return };
+        let item = self.dequeue(shared, at);
+        let Says::Snapshot(shown) = item.says else { return };
+        let hash = shown.book.hash();
+        let s = shown.clock;
+        let here = self.log.hash_before(next) == Some(hash);
+        let there = match s {
+            Some(s) => self.log.find(s, hash).filter(|&index| index >= next),
+            None => self.log.newest_with_hash(hash, next),
+        };
+        if let Some(index) = there.or(here.then_some(next)) {
+            let segment = &mut self.segments[at];
+            segment.stage = Stage::Joined { next: index };
+            segment.confirmed = true;
+            segment.floor = segment.floor.max(s.unwrap_or(0));
+            self.verified = self.verified.max(s.unwrap_or(0).min(self.clock));
+            self.account(shared, &item.from, Fate::Snapshot);
+            return;
+        }
+        let pending = std::mem::take(&mut self.segments[at].pending);
+        let mut fresh = Segment::new(self.segments[at].lane, *shown, item.from, now);
+        fresh.open = self.segments[at].open;
+        fresh.newest = self.segments[at].newest.max(fresh.floor);
+        fresh.pending = pending;
+        self.segments[at] = fresh;
+    }
+}
