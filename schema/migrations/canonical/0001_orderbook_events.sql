@@ -15,7 +15,7 @@ CREATE TABLE IF NOT EXISTS orderbook_events
     `clock` UInt64 COMMENT 'exchange clock of the change; comparable within one market and era only' CODEC(Delta, ZSTD(1)),
     `clock_ord` UInt16 COMMENT 'place among the deltas of this market with this clock, from 0' CODEC(ZSTD(1)),
     `gatherer` LowCardinality(String) COMMENT 'who received it first' CODEC(ZSTD(1)),
-    `session` UInt64 COMMENT 'connection of that gatherer' CODEC(ZSTD(1)),
+    `session` UInt64 COMMENT 'connection of that gatherer' CODEC(Delta, ZSTD(1)),
     `source_sid` UInt32 COMMENT 'raw sid on that connection' CODEC(ZSTD(1)),
     `source_seq` UInt64 COMMENT 'raw seq on that sid' CODEC(Delta, ZSTD(1)),
     `origin` Enum8('live' = 1, 'get_snapshot' = 2, 'checkpoint' = 3, 'rest' = 4) COMMENT 'how it came: live feed, answer to get_snapshot, our repetition of the book, REST' CODEC(ZSTD(1)),

@@ -1,7 +1,7 @@
 -- Every frame as received. Whole days are dropped, never rewritten, when they are older than the TTL.
 CREATE TABLE IF NOT EXISTS raw_frames
 (
-    `session` UInt64 COMMENT 'connection' CODEC(ZSTD(1)),
+    `session` UInt64 COMMENT 'connection' CODEC(Delta, ZSTD(1)),
     `position_incarnation` UInt32 COMMENT 'incarnation of the spool' CODEC(ZSTD(1)),
     `position_offset` UInt64 COMMENT 'place in that incarnation' CODEC(Delta, ZSTD(1)),
     `recv_ts` DateTime64(6, 'UTC') COMMENT 'receipt at the socket, wall clock' CODEC(Delta, ZSTD(1)),

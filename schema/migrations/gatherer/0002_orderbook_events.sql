@@ -13,7 +13,7 @@ CREATE TABLE IF NOT EXISTS orderbook_events
     `ingest_ts` DateTime64(6, 'UTC') COMMENT 'receipt at the socket, wall clock' CODEC(Delta, ZSTD(1)),
     `clock` UInt64 COMMENT 'exchange clock; 0 where the frame had none' CODEC(Delta, ZSTD(1)),
     `gatherer` LowCardinality(String) COMMENT 'this gatherer' CODEC(ZSTD(1)),
-    `session` UInt64 COMMENT 'connection' CODEC(ZSTD(1)),
+    `session` UInt64 COMMENT 'connection' CODEC(Delta, ZSTD(1)),
     `origin` Enum8('live' = 1, 'get_snapshot' = 2, 'checkpoint' = 3, 'rest' = 4) COMMENT 'how it came; never checkpoint here' CODEC(ZSTD(1)),
     INDEX ts_range ts TYPE minmax GRANULARITY 1
 )

@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS market_lifecycle
     `body` String COMMENT 'the msg object, JSON' CODEC(ZSTD(3)),
     `ingest_ts` DateTime64(6, 'UTC') COMMENT 'first receipt, wall clock of the gatherer' CODEC(Delta, ZSTD(1)),
     `gatherer` LowCardinality(String) COMMENT 'who received it first',
-    `session` UInt64 COMMENT 'connection of that gatherer' CODEC(ZSTD(1)),
+    `session` UInt64 COMMENT 'connection of that gatherer' CODEC(Delta, ZSTD(1)),
     `source_sid` UInt32 COMMENT 'raw sid on that connection' CODEC(ZSTD(1)),
     `source_seq` UInt64 COMMENT 'raw seq on that sid' CODEC(ZSTD(1))
 )

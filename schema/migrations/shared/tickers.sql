@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS tickers
     `ts` DateTime64(3, 'UTC') COMMENT 'exchange time' CODEC(Delta, ZSTD(1)),
     `ingest_ts` DateTime64(6, 'UTC') COMMENT 'first receipt, wall clock of the gatherer' CODEC(Delta, ZSTD(1)),
     `gatherer` LowCardinality(String) COMMENT 'who received it first' CODEC(ZSTD(1)),
-    `session` UInt64 COMMENT 'connection of that gatherer' CODEC(ZSTD(1)),
+    `session` UInt64 COMMENT 'connection of that gatherer' CODEC(Delta, ZSTD(1)),
     `source_sid` UInt32 COMMENT 'raw sid on that connection; tickers have no seq' CODEC(ZSTD(1))
 )
 ENGINE = ReplacingMergeTree

@@ -12,7 +12,7 @@ CREATE TABLE IF NOT EXISTS trades
     `ts` DateTime64(3, 'UTC') COMMENT 'exchange time' CODEC(Delta, ZSTD(1)),
     `ingest_ts` DateTime64(6, 'UTC') COMMENT 'first receipt, wall clock of the gatherer' CODEC(Delta, ZSTD(1)),
     `gatherer` LowCardinality(String) COMMENT 'who received it first; empty if fetched over REST' CODEC(ZSTD(1)),
-    `session` UInt64 COMMENT 'connection of that gatherer' CODEC(ZSTD(1)),
+    `session` UInt64 COMMENT 'connection of that gatherer' CODEC(Delta, ZSTD(1)),
     `source_sid` UInt32 COMMENT 'raw sid on that connection' CODEC(ZSTD(1)),
     `source_seq` UInt64 COMMENT 'raw seq on that sid' CODEC(Delta, ZSTD(1)),
     `recovered` Bool COMMENT 'fetched again over REST, not captured live' CODEC(ZSTD(1)),
