@@ -54,8 +54,8 @@ impl Market {
         }
         if let (Stage::Joined { next }, true) = (&mut segment.stage, segment.pending.is_empty())
             && let Some(entry) = self.log.entry(*next)
-            && entry.clock == key
             && entry.what == What::Delta(change)
+            && (entry.clock == key || segment.newest == 0)
         {
             *next += 1;
             let first = entry.from;
@@ -166,12 +166,12 @@ impl Market {
             (Says::Delta(change), What::Base) if item.clock <= entry.clock => {
                 // Without clock, the first delta after a base may share its time.
                 let after = self.log.entry(next + 1);
-                let same = |e: &Entry| e.clock == item.clock && e.what == What::Delta(*change);
+                let same = |e: &Entry| e.what == What::Delta(*change) && segment.newest == 0;
                 (!after.is_some_and(same)).then_some(Fate::Late)
             }
             (_, What::Base) => None,
             (Says::Delta(change), What::Delta(held))
-                if *change == held && item.clock == entry.clock =>
+                if *change == held && (item.clock == entry.clock || segment.newest == 0) =>
             {
                 segment.stage = Stage::Joined { next: next + 1 };
                 let item = self.dequeue(shared, at);

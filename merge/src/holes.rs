@@ -67,7 +67,9 @@ impl Market {
         for (at, segment) in self.segments.iter().enumerate() {
             let Some(start) = segment.placing() else { continue };
             let same_book = start.shown.book.hash() == self.book.hash();
-            let idle = start.shown.clock.is_none() && segment.pending.is_empty() && same_book;
+            let older = self.log.last().is_some_and(|e| start.from.wall_ns <= e.from.wall_ns);
+            let mute = start.shown.clock.is_none() && segment.pending.is_empty();
+            let idle = mute && (same_book || older);
             if start.denied {
                 unplaced.denied.push(at);
             } else if self.has_fallen(shared, segment) {

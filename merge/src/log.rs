@@ -59,10 +59,6 @@ impl Log {
         self.first + self.entries.len() as u64
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
     /// The entry at an index of the window.
     pub(crate) fn entry(&self, index: u64) -> Option<&Entry> {
         self.entries.get(index.checked_sub(self.first)? as usize)

@@ -181,7 +181,8 @@ impl Market {
     /// What accepting a delta does to the state; also when it comes from the journal.
     pub(crate) fn take_delta(&mut self, shared: &mut Shared, record: &DeltaRecord, change: Change) {
         self.seq = record.seq;
-        self.clock = record.clock;
+        // Without clock, a time may fall behind the estimate for a base.
+        self.clock = self.clock.max(record.clock);
         self.of_clock = record.ord.saturating_add(1);
         self.whole = false;
         self.ts_ms = change.ts_ms;

@@ -112,10 +112,6 @@ impl Cell {
         }
     }
 
-    pub(crate) fn is_of(&self, gatherer: GathererIndex, minute: i64) -> bool {
-        self.gatherer == gatherer && self.minute == minute
-    }
-
     pub(crate) fn gatherer(&self) -> GathererIndex {
         self.gatherer
     }

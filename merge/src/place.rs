@@ -107,12 +107,15 @@ impl Market {
         });
         let Some((clock, change)) = first else {
             // Nothing tells yet; the head is where it must go on if nobody else does.
-            return if segment.open { Found::Wait } else { Found::Past };
+            let newest = self.log.last().map_or(i64::MIN, |entry| entry.from.wall_ns);
+            let known = self.log.newest_with_hash(hash, 0).is_some();
+            let past = !segment.open && (known || start.from.wall_ns <= newest);
+            return if past { Found::Past } else { Found::Wait };
         };
         let mut index = self.log.newest_with_hash(hash, 0);
         while let Some(here) = index {
             let fits = match self.log.entry(here) {
-                Some(entry) => entry.clock == clock && entry.what == What::Delta(change),
+                Some(entry) => segment.says(clock, change, entry),
                 None => clock >= self.clock,
             };
             if fits {

@@ -11,8 +11,12 @@ use serde::{Deserialize, Serialize};
 use crate::{
     input::{GathererIndex, Source},
     levels::{Book, Change},
+    log::{Entry, What},
     record::Provenance,
 };
+
+/// A frame is on the way for less than this: a later one may be so much older than its receipt.
+const ON_THE_WAY_MS: u64 = 10_000;
 
 /// A lane: in it seq counts.
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
@@ -131,6 +135,11 @@ impl Segment {
         self.open && self.joined().is_some()
     }
 
+    /// Whether a delta of this lane is the entry; `ts_ms` is in the change.
+    pub(crate) fn says(&self, clock: u64, change: Change, entry: &Entry) -> bool {
+        entry.what == What::Delta(change) && (entry.clock == clock || self.newest == 0)
+    }
+
     /// Whether it has nothing more to give.
     pub(crate) fn is_used_up(&self) -> bool {
         !self.open && self.pending.is_empty() && self.placing().is_none()
@@ -143,7 +152,8 @@ impl Segment {
         start.shown.clock.unwrap_or_else(|| {
             let receipt = u64::try_from(start.from.wall_ns / 1_000_000).unwrap_or(0);
             let first = self.pending.iter().find(|item| matches!(item.says, Says::Delta(_)));
-            receipt.min(first.map_or(u64::MAX, |item| item.clock)).max(head)
+            let latest = first.map_or(receipt.saturating_sub(ON_THE_WAY_MS), |item| item.clock);
+            receipt.min(latest).max(head)
         })
     }
 

@@ -99,7 +99,8 @@ impl Market {
     /// Two lanes or more were heard to the end and are silent, against fewer that spoke: the event
     /// may be an invention.
     fn is_doubted(&self, shared: &Shared, ballot: &Ballot) -> bool {
-        let wait = shared.config.confirm_wait.as_nanos() as i64;
+        // Half the wait: what they handed over is always a little behind our own time.
+        let wait = shared.config.confirm_wait.as_nanos() as i64 / 2;
         let last = ballot.spoken.iter().map(|spoken| spoken.2.wall_ns).min().unwrap_or(0);
         let heard = ballot.silent.iter().filter(|&&at| {
             shared.heard_beyond(self.segments[at].lane.gatherer, last.saturating_add(wait))

@@ -1,0 +1,9 @@
+//! A model of exchange, network and gatherers, and an oracle that knows what must come out.
+
+pub(crate) mod oracle;
+pub(crate) mod plan;
+pub(crate) mod truth;
+pub(crate) mod world;
+
+pub(crate) use plan::Plan;
+pub(crate) use world::World;

@@ -1,0 +1,73 @@
+//! Whatever is dropped, cut, delayed, repeated or corrupted on the lanes, the canonical stream is
+//! the truth wherever some lane covered it, and a hole stands exactly where none did.
+//!
+//! `MERGE_SEEDS=FROM..TO cargo test -p merge --test seeds` runs a range of one's own.
+
+mod model;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use model::{Plan, World, oracle};
+
+const SEEDS: std::ops::Range<u64> = 0..4_000;
+
+fn run(seed: u64) -> Result<(), String> {
+    let plan = Plan::of(seed);
+    let told = format!("{plan:?}");
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        let mut world = World::new(plan);
+        world.run();
+        if range().count() == 1 {
+            world.print();
+        }
+        oracle::check(&world)
+    }));
+    let wrong = match outcome {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(wrong)) => wrong,
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().cloned();
+            text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+                .unwrap_or_default()
+        }
+    };
+    Err(format!("seed {seed}: {wrong}\n  {told}"))
+}
+
+fn range() -> std::ops::Range<u64> {
+    let own = option_env_range();
+    own.unwrap_or(SEEDS)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test's knob, not configuration")]
+fn option_env_range() -> Option<std::ops::Range<u64>> {
+    let text = std::env::var("MERGE_SEEDS").ok()?;
+    let (from, to) = text.split_once("..")?;
+    Some(from.parse().ok()?..to.parse().ok()?)
+}
+
+#[test]
+fn the_canonical_stream_is_the_truth_wherever_a_lane_covered_it() {
+    let range = range();
+    let half = range.start + (range.end - range.start) / 2;
+    let failed = std::thread::scope(|scope| {
+        let halves = [range.start..half, half..range.end];
+        let threads = halves.map(|half| {
+            scope.spawn(move || half.filter_map(|seed| run(seed).err()).collect::<Vec<_>>())
+        });
+        threads.into_iter().flat_map(|thread| thread.join().expect("caught")).collect::<Vec<_>>()
+    });
+    let first: Vec<&String> = failed.iter().take(3).collect();
+    let kinds: Vec<u64> =
+        (0..8).map(|kind| failed.iter().filter(|f| kind_of(f) == kind).count() as u64).collect();
+    assert!(
+        failed.is_empty(),
+        "{} seeds of {range:?} failed, by kind {kinds:?}:\n{first:#?}",
+        failed.len()
+    );
+}
+
+fn kind_of(failed: &str) -> u64 {
+    let digits = failed.trim_start_matches("seed ").split(':').next().unwrap_or_default();
+    digits.parse::<u64>().unwrap_or_default() % 8
+}
