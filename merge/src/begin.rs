@@ -31,10 +31,9 @@ impl Market {
         (now, forced): (Moment, bool),
     ) -> Option<usize> {
         let mut order = places.clone();
-        let head = if self.started { self.clock } else { 0 };
         order.sort_by_key(|&at| {
             let receipt = self.segments[at].placing().map(|start| start.from.wall_ns);
-            (self.segments[at].begin_clock(head), receipt)
+            (self.segments[at].order_clock(), receipt)
         });
         let &first = order.first()?;
         let relations: Vec<(usize, Relation)> =
@@ -130,7 +129,7 @@ impl Market {
         self.segments[at].floor = clock;
         self.segments[at].lagging = false;
         self.drop_folded(shared, at, clock);
-        self.challenge = None;
+        (self.challenge, self.doubted) = (None, None);
         self.waiting = None;
         true
     }
@@ -156,7 +155,7 @@ impl Market {
         if cause == HoleCause::Maintenance && new_era && book.hash() == self.book.hash() {
             return;
         }
-        let doubted = self.challenge.map_or(self.clock, |challenge| challenge.from_clock);
+        let doubted = self.doubted.unwrap_or(self.clock);
         let from_clock = match cause {
             HoleCause::Divergence => doubted.min(self.clock),
             _ if !new_era && clock == self.clock => self.clock.saturating_sub(1),

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// How long a lane that could still fill a gap is waited for before the gap is a hole.
     pub hole_wait: Duration,
+    /// How much later than a snapshot that would end a hole every other gatherer must have been
+    /// heard: a snapshot of a lower clock may have been longer on the way.
+    pub hole_margin: Duration,
     /// How long a market's start waits for a snapshot of every known gatherer.
     pub start_wait: Duration,
     /// How long a first arrival waits for a second lane to say the same.
@@ -46,6 +49,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             hole_wait: Duration::from_secs(30),
+            hole_margin: Duration::from_millis(500),
             start_wait: Duration::from_secs(2),
             confirm_wait: Duration::from_millis(50),
             dispute_wait: Duration::from_secs(2),

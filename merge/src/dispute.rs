@@ -49,8 +49,6 @@ pub(crate) struct Dispute {
 pub(crate) struct Challenge {
     #[serde(skip)]
     pub(crate) since: Moment,
-    /// The clock up to which our record is not in doubt.
-    pub(crate) from_clock: u64,
     /// The newest receipt known then: who is behind it cannot have answered.
     pub(crate) wall_ns: i64,
 }
@@ -87,17 +85,23 @@ impl Market {
         let last_agreed = self.segments[at].joined().and_then(|next| self.log.entry(next));
         let from_clock = last_agreed.map_or(self.clock, |entry| entry.clock).saturating_sub(1);
         self.quarantine(shared, at, now);
+        self.doubt(from_clock);
         let supporters = self.segments.iter().filter(|segment| segment.covers()).count();
         if supporters <= 1 && self.challenge.is_none() {
-            self.begin_challenge(shared, from_clock, now);
+            self.begin_challenge(shared, now);
         }
     }
 
+    /// Our record may be wrong after this clock.
+    pub(crate) fn doubt(&mut self, from_clock: u64) {
+        self.doubted = Some(self.doubted.map_or(from_clock, |doubted| doubted.min(from_clock)));
+    }
+
     /// Asks every covering lane for a fresh snapshot.
-    pub(crate) fn begin_challenge(&mut self, shared: &mut Shared, from_clock: u64, now: Moment) {
+    pub(crate) fn begin_challenge(&mut self, shared: &mut Shared, now: Moment) {
         let newest = shared.gatherers.iter().map(|gatherer| gatherer.progress).max();
         let wall_ns = newest.unwrap_or(i64::MIN);
-        self.challenge = Some(Challenge { since: now, from_clock, wall_ns });
+        self.challenge = Some(Challenge { since: now, wall_ns });
         for segment in self.segments.iter_mut().filter(|segment| segment.covers()) {
             segment.confirmed = false;
             shared.refresh(segment.lane.source(), &self.ticker);

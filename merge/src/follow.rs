@@ -69,8 +69,14 @@ impl Market {
             self.account(shared, &from, Fate::Late);
             return false;
         }
-        if matches!(segment.stage, Stage::Behind) && self.still_behind(shared, at, key, &from) {
-            return false;
+        if matches!(segment.stage, Stage::Behind(_)) {
+            if clock.is_none() {
+                self.walk_behind(shared, at, change, &from);
+                return false;
+            }
+            if self.still_behind(shared, at, key, &from) {
+                return false;
+            }
         }
         self.enqueue(shared, at, Item { from, clock: key, says: Says::Delta(change) });
         true
@@ -100,7 +106,7 @@ impl Market {
                     self.enqueue(shared, at, item);
                     return;
                 }
-                Stage::Behind | Stage::Past => segment.open = false,
+                Stage::Behind(_) | Stage::Past => segment.open = false,
             }
         }
         if !self.may_return(lane, now) {
@@ -243,6 +249,17 @@ impl Market {
         let based = self.log.entry(self.log.first()).is_some_and(|e| e.what == What::Base);
         self.account(shared, from, if based { Fate::Late } else { Fate::Unverified });
         true
+    }
+
+    /// Without clock, a lane from before is known by its own book and its last delta.
+    fn walk_behind(&mut self, shared: &mut Shared, at: usize, change: Change, from: &Provenance) {
+        self.account(shared, from, Fate::Unverified);
+        let Stage::Behind(Some(book)) = &mut self.segments[at].stage else { return };
+        book.apply(change.no, change.price, change.delta);
+        let hash = book.hash();
+        if let Some(next) = self.find_by_book(hash, change) {
+            self.segments[at].stage = Stage::Joined { next };
+        }
     }
 
     /// A lane that lagged counts again once it delivers in time.

@@ -104,7 +104,7 @@ impl Market {
         let silent = self.segments.iter().any(Segment::covers);
         let cause = match () {
             () if time.1 => HoleCause::MemoryBound,
-            () if self.challenge.is_some() => HoleCause::Divergence,
+            () if self.doubted.is_some() => HoleCause::Divergence,
             () if silent => HoleCause::GathererSilent,
             () => self.ended,
         };
@@ -112,7 +112,7 @@ impl Market {
             return self.go_on_with(shared, &unplaced.ahead, cause, time);
         }
         if !unplaced.denied.is_empty() {
-            return self.go_on_with(shared, &unplaced.denied, HoleCause::Divergence, time);
+            return self.go_on_with(shared, &unplaced.denied, cause, time);
         }
         self.go_on_with(shared, &unplaced.fallen, HoleCause::Maintenance, time)
     }
@@ -126,7 +126,7 @@ impl Market {
     ) -> bool {
         let receipt = |at: &usize| self.segments[*at].placing().map(|start| start.from.wall_ns);
         let Some(first) = places.iter().filter_map(receipt).min() else { return false };
-        if !forced && !self.all_heard(shared, first, now) {
+        if !forced && !self.all_heard(shared, places, first, now) {
             return false;
         }
         let Some(at) = self.choose(shared, places, (now, forced)) else { return false };
@@ -136,10 +136,15 @@ impl Market {
         self.begin(shared, at, cause, forced)
     }
 
-    /// Everybody handed over what it received before `wall_ns`, or is silent for too long.
-    fn all_heard(&self, shared: &Shared, wall_ns: i64, now: Moment) -> bool {
-        shared.gatherers.iter().all(|gatherer| {
-            gatherer.progress >= wall_ns || now.since(gatherer.heard) >= shared.config.hole_wait
+    /// Everybody handed over what it received before `wall_ns`, and those who showed no snapshot
+    /// a little more, or is silent for too long.
+    fn all_heard(&self, shared: &Shared, places: &Places, wall_ns: i64, now: Moment) -> bool {
+        let margin = shared.config.hole_margin.as_nanos() as i64;
+        shared.gatherers.iter().enumerate().all(|(index, gatherer)| {
+            let shown = |&at: &usize| self.segments[at].lane.gatherer.0 as usize == index;
+            let margin = if places.iter().any(shown) { 0 } else { margin };
+            gatherer.progress >= wall_ns.saturating_add(margin)
+                || now.since(gatherer.heard) >= shared.config.hole_wait
         })
     }
 
@@ -192,7 +197,7 @@ impl Market {
             return false;
         }
         if self.challenge.is_none() {
-            self.begin_challenge(shared, self.verified.min(self.clock), now);
+            self.begin_challenge(shared, now);
             return false;
         }
         self.settle_challenge(shared, (&denied, holding), (now, forced))
@@ -212,7 +217,7 @@ impl Market {
         }
         let against = denied.iter().filter(|&&at| self.segments[at].open).count();
         if confirmed >= against {
-            self.challenge = None;
+            (self.challenge, self.doubted) = (None, None);
             for &at in denied.iter().rev() {
                 self.quarantine(shared, at, now);
             }
@@ -222,6 +227,7 @@ impl Market {
         self.ended = HoleCause::NoCoveringLane;
         for &at in holding.iter().rev() {
             if self.segments[at].confirmed {
+                self.doubt(self.verified.min(self.clock));
                 self.alarm(shared, AlarmKind::LaneDiverged, Some(self.segments[at].lane));
                 self.quarantine(shared, at, now);
             } else {
@@ -243,7 +249,7 @@ impl Market {
     fn drop_stale_challenge(&mut self, shared: &Shared, now: Moment) {
         let over = |since| now.since(since) >= shared.config.hole_wait;
         if self.challenge.is_some_and(|challenge| over(challenge.since)) {
-            self.challenge = None;
+            (self.challenge, self.doubted) = (None, None);
         }
     }
 }

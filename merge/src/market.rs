@@ -39,6 +39,8 @@ pub(crate) struct Market {
     pub(crate) offences: Vec<Offence>,
     pub(crate) dispute: Option<Box<Dispute>>,
     pub(crate) challenge: Option<Challenge>,
+    /// A lane contradicted our record after this clock, and was not refuted yet.
+    pub(crate) doubted: Option<u64>,
     /// Deltas received up to here are marked disputed.
     pub(crate) disputed_wall: i64,
     /// How the last covering segment ended.
@@ -78,6 +80,7 @@ impl Market {
             offences: Vec::new(),
             dispute: None,
             challenge: None,
+            doubted: None,
             disputed_wall: i64::MIN,
             ended: HoleCause::NoCoveringLane,
             era_from: i64::MIN,

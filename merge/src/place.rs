@@ -6,6 +6,7 @@
 use exchange::Moment;
 
 use crate::{
+    levels::Change,
     log::{Place, What},
     market::Market,
     minutes::Fate,
@@ -54,14 +55,17 @@ impl Market {
         let clock = segment.floor;
         let stage = match found {
             Found::Wait => return false,
-            Found::Deny => return self.deny(shared, at),
+            Found::Deny => {
+                self.doubt(self.verified.min(self.clock));
+                return self.deny(shared, at);
+            }
             Found::Join(next) => {
                 self.verified = self.verified.max(clock.min(self.clock));
                 self.whole |= next == self.log.end();
                 Stage::Joined { next }
             }
             Found::InHole(next) => Stage::Joined { next },
-            Found::Behind => Stage::Behind,
+            Found::Behind => self.behind(at),
             Found::Past => Stage::Past,
         };
         self.segments[at].stage = stage;
@@ -125,21 +129,28 @@ impl Market {
                 (self.log.first()..=below).rev().find(|&i| self.log.hash_before(i) == Some(hash))
             });
         }
-        match self.log.compared_from() {
-            Some((forgotten, _)) if clock <= forgotten => Found::Behind,
-            _ if clock < self.clock => self.find_in_hole(clock),
-            _ => Found::Wait,
-        }
+        if clock < self.clock { Found::Behind } else { Found::Wait }
     }
 
-    /// The book is none of ours though its next delta is older than the head: it stands in a hole
-    /// that we have closed, or contradicts us.
-    fn find_in_hole(&self, clock: u64) -> Found {
-        let is_base = |index: &u64| {
-            let entry = self.log.entry(*index);
-            entry.is_some_and(|entry| entry.what == What::Base && entry.clock >= clock)
+    /// A lane from before what can be compared; one without clock takes its book along, by which
+    /// it will know its place.
+    fn behind(&self, at: usize) -> Stage {
+        let segment = &self.segments[at];
+        let shown = segment.placing().map(|start| &start.shown);
+        let book = shown.filter(|shown| shown.clock.is_none()).map(|shown| shown.book.clone());
+        Stage::Behind(book.map(Box::new))
+    }
+
+    /// The index after the entry that this delta is, if the lane's book after it is ours there.
+    pub(crate) fn find_by_book(&self, hash: u64, change: Change) -> Option<u64> {
+        let fits = |index: &u64| {
+            let before = index.checked_sub(1).and_then(|before| self.log.entry(before));
+            before.is_some_and(|entry| {
+                entry.hash == hash && matches!(entry.what, What::Delta(held) if held == change)
+                    || entry.hash == hash && entry.what == What::Base
+            })
         };
-        (self.log.first()..self.log.end()).find(is_base).map_or(Found::Deny, Found::InHole)
+        (self.log.first()..=self.log.end()).rev().find(fits)
     }
 
     /// The segment's book is not ours at a place that we hold: an argument begins. Says whether it

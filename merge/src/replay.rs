@@ -97,7 +97,7 @@ impl Market {
             return;
         }
         self.dangling = Some((hole.from_clock, hole.to_clock));
-        self.challenge = None;
+        (self.challenge, self.doubted) = (None, None);
         shared.canonical.holes += 1;
         if hole.cause == HoleCause::Divergence {
             self.dispute = None;

@@ -69,8 +69,8 @@ pub(crate) enum Stage {
     Placing(Box<Start>),
     /// In agreement with everything below the index `next`.
     Joined { next: u64 },
-    /// From before the window.
-    Behind,
+    /// From before the window; without clock, with its own book.
+    Behind(Option<Box<Book>>),
     /// Of an older era.
     Past,
 }
@@ -132,7 +132,7 @@ impl Segment {
 
     /// Whether the lane goes on from where the log ends, or will.
     pub(crate) fn covers(&self) -> bool {
-        self.open && self.joined().is_some()
+        self.open && matches!(self.stage, Stage::Joined { .. } | Stage::Behind(_))
     }
 
     /// Whether a delta of this lane is the entry; `ts_ms` is in the change.
@@ -154,6 +154,16 @@ impl Segment {
             let first = self.pending.iter().find(|item| matches!(item.says, Says::Delta(_)));
             let latest = first.map_or(receipt.saturating_sub(ON_THE_WAY_MS), |item| item.clock);
             receipt.min(latest).max(head)
+        })
+    }
+
+    /// The order in which snapshots without clock were probably taken.
+    pub(crate) fn order_clock(&self) -> u64 {
+        let Some(start) = self.placing() else { return self.floor };
+        start.shown.clock.unwrap_or_else(|| {
+            let first = self.pending.iter().find(|item| matches!(item.says, Says::Delta(_)));
+            let receipt = u64::try_from(start.from.wall_ns / 1_000_000).unwrap_or(0);
+            first.map_or(receipt, |item| item.clock.min(receipt))
         })
     }
 
