@@ -15,11 +15,9 @@ ORDER BY (market_ticker, side, price)
 SETTINGS non_replicated_deduplication_window = 10000
 COMMENT 'Every level ever seen, newest state wins, size 0 is a tombstone; query latest_book instead';
 
--- What a person queries. The tombstones are dropped after FINAL has chosen the newest row of each level:
--- a filter that ran before it would bring a vanished level back.
+-- What a person queries: FINAL chooses the newest row of each level, then tombstones are left out.
 CREATE VIEW IF NOT EXISTS latest_book AS
 SELECT market_id, market_ticker, side, price, size, ts, ingest_ts, seq
 FROM latest_levels FINAL
 WHERE size > 0
-SETTINGS optimize_move_to_prewhere_if_final = 0
 COMMENT 'The resting levels of every book as of the last event';

@@ -49,10 +49,7 @@ async fn a_vanished_level_is_not_in_the_book_whatever_order_its_states_came_in()
     }
     let resting = "SELECT count() FROM latest_book";
     assert_eq!(database.number(resting).await, 0, "seq 3 is the newest and is empty");
-    // A filter on size that ran before FINAL would find the older states.
     assert_eq!(database.number("SELECT count() FROM latest_book WHERE size >= 500").await, 0);
-    let pushed = "SELECT count() FROM latest_book SETTINGS optimize_move_to_prewhere_if_final = 1";
-    assert_eq!(database.number(pushed).await, 0, "not even if the session asks for it");
     database.insert(&[sample::level(4, 900)]).await;
     let book = database.client.query("SELECT ?fields FROM latest_book").fetch_all::<LatestLevel>();
     assert_eq!(book.await.expect("the book"), [sample::level(4, 900)]);
@@ -67,6 +64,8 @@ async fn a_live_trade_outlives_the_same_one_fetched_again() {
     database.insert(&[recovered.clone()]).await;
     assert_eq!(database.all::<Trade>().await, [recovered.clone()]);
     database.insert(&[sample::trade(1)]).await;
+    // Not the same bytes as the first batch, which the window would drop.
+    recovered.ingest_ts.0 += 1;
     database.insert(&[recovered]).await;
     assert_eq!(database.all::<Trade>().await, [sample::trade(1)]);
 }
