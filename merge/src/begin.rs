@@ -33,7 +33,8 @@ impl Market {
         let mut order = places.clone();
         order.sort_by_key(|&at| {
             let receipt = self.segments[at].placing().map(|start| start.from.wall_ns);
-            (self.segments[at].order_clock(), receipt)
+            let empty = self.segments[at].placing().is_some_and(|s| s.shown.book.is_empty());
+            (self.segments[at].order_clock(), empty, receipt)
         });
         let &first = order.first()?;
         let relations: Vec<(usize, Relation)> =
@@ -79,11 +80,17 @@ impl Market {
         };
         if first == second {
             let same = from.shown.book.hash() == hash;
-            return if same { Relation::Agree } else { Relation::Differ };
+            let closed = from.shown.book.is_empty() || to.shown.book.is_empty();
+            return match (same, closed) {
+                (true, _) => Relation::Agree,
+                (false, false) => Relation::Differ,
+                (false, true) => Relation::Unknowable,
+            };
         }
         let (book, beyond) = a.folded(&from.shown.book, second);
         match (book.hash() == hash, beyond, a.open) {
             (true, _, _) => Relation::Agree,
+            (false, true, _) if to.shown.book.is_empty() => Relation::Unknowable,
             (false, true, _) => Relation::Differ,
             (false, false, true) => Relation::Open,
             (false, false, false) => Relation::Unknowable,

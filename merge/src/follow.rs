@@ -175,6 +175,11 @@ impl Market {
                 let same = |e: &Entry| e.what == What::Delta(*change) && segment.newest == 0;
                 (!after.is_some_and(same)).then_some(Fate::Late)
             }
+            (Says::Snapshot(shown), What::Base) => {
+                let same = shown.book.hash() == entry.hash;
+                let beyond = shown.clock.is_some_and(|s| s > entry.clock);
+                (!same && !beyond).then_some(Fate::Late)
+            }
             (_, What::Base) => None,
             (Says::Delta(change), What::Delta(held))
                 if *change == held && (item.clock == entry.clock || segment.newest == 0) =>

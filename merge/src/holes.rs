@@ -85,9 +85,17 @@ impl Market {
     fn holding(&self, shared: &Shared, now: Moment) -> Places {
         let wait = shared.config.hole_wait;
         let holds = |segment: &Segment| {
-            segment.covers() && !shared.silent_for(segment.lane.gatherer, wait, now)
+            (segment.covers() || self.may_cover(segment))
+                && !shared.silent_for(segment.lane.gatherer, wait, now)
         };
         (0..self.segments.len()).filter(|&at| holds(&self.segments[at])).collect()
+    }
+
+    /// A lane without clock that showed a book of ours, and no delta yet that tells which.
+    fn may_cover(&self, segment: &Segment) -> bool {
+        let mute = segment.open && segment.pending.is_empty();
+        let start = segment.placing().filter(|start| mute && start.shown.clock.is_none());
+        start.is_some_and(|s| self.log.newest_with_hash(s.shown.book.hash(), 0).is_some())
     }
 
     /// Whether the exchange was known to have stopped between our head and a fallen snapshot.

@@ -173,6 +173,8 @@ impl Segment {
         for item in &self.pending {
             match &item.says {
                 Says::Delta(_) if item.clock > upto => return (book, true),
+                // A closing snapshot may share the clock of the book that it replaces.
+                Says::Snapshot(_) if item.clock >= upto => return (book, true),
                 Says::Delta(change) => book.apply(change.no, change.price, change.delta),
                 Says::Snapshot(shown) if !shown.asked && shown.book.is_empty() => {
                     book = Book::default();
