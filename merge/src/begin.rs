@@ -108,6 +108,7 @@ impl Market {
         let segment = &self.segments[at];
         let Some(start) = segment.placing() else { return false };
         let (from, origin) = (start.from, origin(start.shown.asked));
+        let clocked = start.shown.clock.is_some();
         let mut book = start.shown.book.clone();
         let mut clock = segment.begin_clock(if self.started { self.clock } else { 0 });
         let head_wall = self.log.last().map_or(i64::MIN, |entry| entry.from.wall_ns);
@@ -133,7 +134,7 @@ impl Market {
         self.account(shared, &from, Fate::First);
         let next = self.log.end();
         self.segments[at].stage = Stage::Joined { next };
-        self.segments[at].floor = clock;
+        self.segments[at].floor = if clocked { clock } else { 0 };
         self.segments[at].lagging = false;
         self.drop_folded(shared, at, clock);
         (self.challenge, self.doubted) = (None, None);
