@@ -2,12 +2,17 @@
 //!
 //! Pure: no socket, no clock, no file, no runtime. Time is an argument ([`Moment`]).
 
+pub mod backoff;
+pub mod book;
+pub mod command;
 pub mod frame;
 mod message;
 mod moment;
 mod timestamp;
 mod units;
 
+pub use backoff::Backoff;
+pub use book::{Book, BookError};
 pub use frame::{BadFrame, decode, decode_bytes, peek_envelope};
 pub use message::{
     BookSide, Channel, Delta, ErrorReply, Frame, Level, Lifecycle, Message, OkReply, Snapshot,

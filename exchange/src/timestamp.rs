@@ -35,12 +35,10 @@ fn fraction_ms(tail: &[u8]) -> Option<(i64, &[u8])> {
     if length == 0 {
         return None;
     }
-    let mut millis = 0;
-    for place in 0..3 {
-        let digit = if place < length { rest[place] - b'0' } else { 0 };
-        millis = millis * 10 + i64::from(digit);
-    }
-    Some((millis, &rest[length..]))
+    let (fraction, zone) = rest.split_at(length);
+    let kept = &fraction[..length.min(3)];
+    let millis = kept.iter().fold(0, |sum, byte| sum * 10 + i64::from(byte - b'0'));
+    Some((millis * [1000, 100, 10, 1][kept.len()], zone))
 }
 
 fn zone_seconds(zone: &[u8]) -> Option<i64> {
