@@ -1,6 +1,7 @@
 //! The ledger: how far the log is durable and where it begins, beside the segments.
 //!
-//! Two slots of one file, written in turn and in place, so that a torn write leaves the other:
+//! Two slots of one file, written in place. One of them always holds what was synced last and is not
+//! touched before the other is synced, so a torn write costs no more than what was not synced:
 //! ```text
 //! magic "SPOOLLDG" | version u16 | zero u16 | durable incarnation u32 | durable offset u64
 //! | oldest incarnation u32 | zero u32 | oldest offset u64 | sequence u64 | crc32c u32
@@ -42,6 +43,8 @@ pub(crate) struct Ledger {
     path: PathBuf,
     sequence: u64,
     marks: Marks,
+    /// The slot to write to: not the one that was synced last.
+    slot: usize,
     unsynced: u32,
     sync_every: u32,
 }
@@ -69,7 +72,7 @@ impl Ledger {
         file.sync_data().map_err(failed)?;
         files.rename(&beside, &path).map_err(failed)?;
         files.sync_dir(dir).map_err(failed)?;
-        Ok(Self { file, path, sequence: 1, marks, unsynced: 0, sync_every: 1 })
+        Ok(Self { file, path, sequence: 1, marks, slot: 0, unsynced: 0, sync_every: 1 })
     }
 
     /// `None` if there is no such file.
@@ -85,21 +88,23 @@ impl Ledger {
             .map_err(|source| IoFailure::new("read", &path, source))?;
         bytes.truncate(filled);
         let mut newest = None;
-        for at in [0, SLOT_APART] {
+        for (at, number) in [(0, 0), (SLOT_APART, 1)] {
             let slot = bytes.get(at..at + SLOT_BYTES).unwrap_or_default();
             match decode(slot) {
-                Slot::Good { marks, sequence } => newest = newest.max(Some((sequence, marks))),
+                Slot::Good { marks, sequence } => {
+                    newest = newest.max(Some((sequence, marks, number)))
+                }
                 Slot::Bad => {}
                 Slot::TooNew { found } => {
                     return Err(OpenError::TooNew { path, found, newest: VERSION });
                 }
             }
         }
-        let Some((sequence, marks)) = newest else {
+        let Some((sequence, marks, slot)) = newest else {
             let why = "no slot of the ledger is whole";
             return Err(Damage { file: path, offset: 0, why }.into());
         };
-        Ok(Some(Self { file, path, sequence, marks, unsynced: 0, sync_every: 1 }))
+        Ok(Some(Self { file, path, sequence, marks, slot, unsynced: 0, sync_every: 1 }))
     }
 
     pub(crate) fn marks(&self) -> Marks {
@@ -124,18 +129,29 @@ impl Ledger {
         self.sync()
     }
 
+    /// Syncs what was loaded, which a crash may have left written but not synced. The same bytes go
+    /// to the same place, so that nothing is at stake.
+    pub(crate) fn resync(&mut self) -> Result<(), IoFailure> {
+        self.write_slot(self.marks, self.sequence)?;
+        self.sync()
+    }
+
     fn put(&mut self, marks: Marks) -> Result<(), IoFailure> {
         let sequence = self.sequence + 1;
-        let at = SLOT_APART as u64 * (sequence % 2);
-        self.file
-            .write_all_at(&encode(marks, sequence), at)
-            .map_err(|source| IoFailure::new("write", &self.path, source))?;
+        self.write_slot(marks, sequence)?;
         (self.sequence, self.marks) = (sequence, marks);
         Ok(())
     }
 
+    fn write_slot(&self, marks: Marks, sequence: u64) -> Result<(), IoFailure> {
+        self.file
+            .write_all_at(&encode(marks, sequence), (self.slot * SLOT_APART) as u64)
+            .map_err(|source| IoFailure::new("write", &self.path, source))
+    }
+
     fn sync(&mut self) -> Result<(), IoFailure> {
         self.file.sync_data().map_err(|source| IoFailure::new("sync", &self.path, source))?;
+        self.slot = 1 - self.slot;
         self.unsynced = 0;
         Ok(())
     }

@@ -63,7 +63,8 @@ pub(crate) fn open_on(
     let path = segment::path(dir, start);
     let failed = |source| IoFailure::new("begin the segment", &path, source);
     let header = Header { start, previous: whole.end };
-    let file = tail::create(&*files, &path, header).map_err(failed)?;
+    let file =
+        tail::create(&*files, &path, header).map_err(|unfinished| failed(unfinished.source))?;
     file.sync_data().map_err(failed)?;
     files.sync_dir(dir).map_err(failed)?;
     let oldest = whole.ledger.marks().oldest;

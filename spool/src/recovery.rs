@@ -110,6 +110,7 @@ pub(crate) fn recover(files: &dyn Files, dir: &Path) -> Result<Whole, OpenError>
         end: ending.end,
         incarnation,
     };
+    whole.ledger.resync()?;
     mend(files, dir, &trimmed, &kept, &whole, floor)?;
     whole.ledger.write_synced(Marks { durable: whole.end, oldest })?;
     Ok(whole)
@@ -151,13 +152,16 @@ fn floor(kept: &[Found], durable: Position) -> Position {
     durable.max(Position { incarnation: newest, offset: 0 })
 }
 
-/// A header below the mark must be whole, and so must the first of an incarnation that the mark has
-/// reached: it was synced before the mark could.
+/// Whether the mark proves that the segment was begun durably. One that begins at the mark itself
+/// may have been begun after the last fsync, but not the first of an incarnation: that is synced
+/// before any mark lies in it.
+fn is_reached(segment: &Found, floor: Position) -> bool {
+    segment.start < floor || segment.start == floor && floor.offset == 0
+}
+
 fn check_headers(kept: &[Found], floor: Position) -> Result<(), OpenError> {
-    for segment in kept {
-        if let Err(why) = segment.header
-            && (segment.start < floor || segment.start == floor && floor.offset == 0)
-        {
+    for segment in kept.iter().filter(|segment| is_reached(segment, floor)) {
+        if let Err(why) = segment.header {
             return Err(segment.damaged(0, why));
         }
     }
@@ -205,7 +209,7 @@ fn find_end(
     floor: Position,
 ) -> Result<Ending, OpenError> {
     let mut ending = Ending { keep: 0, end: Position::ZERO, records: 0, cut: None };
-    let first = kept.partition_point(|segment| segment.start <= floor).saturating_sub(1);
+    let first = kept.iter().rposition(|segment| is_reached(segment, floor)).unwrap_or(0);
     ending.keep = first;
     for (at, segment) in kept.iter().enumerate().skip(first) {
         let follows =

@@ -95,9 +95,11 @@ impl Table {
         }
     }
 
-    /// How many whole segments lie below `before`; never the one being written.
-    pub(crate) fn whole_below(&self, before: Position) -> usize {
-        let below = |entry: &Entry| entry.end_position().is_some_and(|end| end <= before);
+    /// How many whole segments lie below `before`, with something durable behind each: so the one
+    /// that becomes the oldest has been begun durably, and never is the live one taken.
+    pub(crate) fn whole_below(&self, before: Position, durable: Position) -> usize {
+        let below =
+            |entry: &Entry| entry.end_position().is_some_and(|end| end <= before && end < durable);
         self.entries.iter().take_while(|entry| below(entry)).count()
     }
 
@@ -166,7 +168,8 @@ mod tests {
     fn only_whole_segments_are_below() {
         let rows = [(at(2, 89), 0), (at(2, 90), 1), (at(2, 119), 1), (at(3, 0), 3), (at(9, 9), 3)];
         for (before, count) in rows {
-            assert_eq!(table().whole_below(before), count, "{before}");
+            assert_eq!(table().whole_below(before, at(4, 0)), count, "{before}");
         }
+        assert_eq!(table().whole_below(at(9, 9), at(2, 120)), 1, "nothing durable behind 2:120");
     }
 }

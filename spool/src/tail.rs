@@ -132,11 +132,17 @@ impl Tail {
         let start = shared.at(self.next);
         let header = Header { start, previous: start };
         let path = segment::path(&shared.dir, start);
-        let file =
-            create(&*shared.files, &path, header).map_err(|error| match is_full(&error) {
-                true => AppendError::DiskFull { path: path.clone(), source: error },
-                false => IoFailure::new("begin the segment", &path, error).into(),
-            })?;
+        let file = create(&*shared.files, &path, header).map_err(|failed| {
+            let Unfinished { source, removed } = failed;
+            match removed {
+                true if is_full(&source) => AppendError::DiskFull { path: path.clone(), source },
+                true => IoFailure::new("begin the segment", &path, source).into(),
+                // Records that went on in this segment would make the stray file look like damage.
+                false => {
+                    shared.poison(format!("cannot begin or remove {}: {source}", path.display()))
+                }
+            }
+        })?;
         let ended = (mem::replace(&mut self.file, file), mem::replace(&mut self.path, path));
         self.ended.push(ended);
         self.start = start;
@@ -179,21 +185,21 @@ pub(crate) fn create(
     files: &dyn Files,
     path: &Path,
     header: Header,
-) -> Result<Arc<dyn File>, io::Error> {
-    let file = match files.create_new(path) {
-        // Left by an attempt whose removal failed too: nothing was ever accepted into it.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            files.remove(path)?;
-            files.create_new(path)?
-        }
-        other => other?,
-    };
+) -> Result<Arc<dyn File>, Unfinished> {
+    let file = files.create_new(path).map_err(|source| Unfinished { source, removed: true })?;
     match file.write_all_at(&header.encode(), 0) {
         Ok(()) => Ok(file),
-        Err(error) => {
-            // A failed removal is made good by the next attempt, or by recovery.
-            drop(files.remove(path));
-            Err(error)
+        Err(source) => {
+            let dir = path.parent().unwrap_or(Path::new("."));
+            let removed = files.remove(path).and_then(|()| files.sync_dir(dir)).is_ok();
+            Err(Unfinished { source, removed })
         }
     }
+}
+
+/// A segment that could not be created.
+pub(crate) struct Unfinished {
+    pub(crate) source: io::Error,
+    /// Whether the folder is as it was.
+    removed: bool,
 }

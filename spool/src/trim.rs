@@ -29,16 +29,15 @@ pub(crate) fn trim(shared: &Shared, before: Position) -> Result<TrimReport, Trim
     if shared.closed.load(Ordering::Acquire) {
         return Err(TrimError::Closed { dir: shared.dir.clone() });
     }
-    let before = before.min(shared.at(shared.durable()));
+    let durable = shared.at(shared.durable());
     let (count, oldest) = {
         let table = locked(&shared.table);
-        let count = table.whole_below(before);
+        let count = table.whole_below(before, durable);
         (count, table.start_after(count))
     };
     if count == 0 {
         return Ok(TrimReport { segments: 0, bytes: 0, oldest });
     }
-    let durable = ledger.marks().durable;
     ledger.write_synced(Marks { durable, oldest })?;
     let gone = locked(&shared.table).take(count);
     let mut bytes = 0;
