@@ -65,11 +65,15 @@ impl Market {
             self.account_copy(shared, &from, &first);
             return false;
         }
+        if segment.pending.is_empty() && self.quick(shared, at, (key, change), from, now) {
+            return false;
+        }
+        let segment = &self.segments[at];
         if matches!(segment.stage, Stage::Past) {
             self.account(shared, &from, Fate::Late);
             return false;
         }
-        if matches!(segment.stage, Stage::Behind(_)) {
+        if matches!(segment.stage, Stage::Behind(_)) && segment.pending.is_empty() {
             if clock.is_none() {
                 self.walk_behind(shared, at, change, &from);
                 return false;
@@ -150,7 +154,7 @@ impl Market {
 
     fn advance(&mut self, shared: &mut Shared, at: usize, now: Moment) -> Advance {
         let Some(next) = self.segments[at].joined() else {
-            return self.advance_unplaced(shared, at);
+            return self.advance_unplaced(shared, at, now);
         };
         let segment = &mut self.segments[at];
         let Some(item) = segment.pending.front() else { return Advance::AtEnd };
@@ -228,13 +232,28 @@ impl Market {
         }
     }
 
-    fn advance_unplaced(&mut self, shared: &mut Shared, at: usize) -> Advance {
-        let late = matches!(self.segments[at].stage, Stage::Past);
-        if !late || self.segments[at].pending.is_empty() {
+    fn advance_unplaced(&mut self, shared: &mut Shared, at: usize, now: Moment) -> Advance {
+        let segment = &self.segments[at];
+        let (past, walks) = match &segment.stage {
+            Stage::Past => (true, false),
+            Stage::Behind(book) => (false, book.is_some()),
+            Stage::Placing(_) | Stage::Joined { .. } => return Advance::Waits,
+        };
+        let Some(key) = segment.pending.front().map(|item| item.clock) else {
             return Advance::Waits;
+        };
+        if !past && !walks && key > self.log.compared_from().map_or(0, |from| from.0) {
+            let (_, next) = self.log.compared_from().unwrap_or((0, self.log.end()));
+            self.segments[at].stage = Stage::Joined { next };
+            return Advance::Moved;
         }
         let item = self.dequeue(shared, at);
-        self.account(shared, &item.from, Fate::Late);
+        match item.says {
+            _ if past => self.account(shared, &item.from, Fate::Late),
+            Says::Delta(change) if walks => self.walk_behind(shared, at, change, &item.from),
+            Says::Delta(_) => self.account(shared, &item.from, Fate::Unverified),
+            Says::Snapshot(shown) => self.begin_anew(at, *shown, item.from, now),
+        }
         Advance::Moved
     }
 

@@ -17,6 +17,7 @@ mod merge;
 mod minutes;
 mod output;
 mod place;
+mod quick;
 mod record;
 mod replay;
 mod seen;

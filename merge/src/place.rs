@@ -11,9 +11,13 @@ use crate::{
     market::Market,
     minutes::Fate,
     output::AlarmKind,
-    segment::{Says, Segment, Stage},
+    record::Provenance,
+    segment::{Says, Segment, Shown, Stage},
     shared::Shared,
 };
+
+/// How many of its first deltas a lane without clock is looked for by.
+const MEETS_WITHIN: usize = 32;
 
 /// What a snapshot's place is.
 enum Found {
@@ -129,7 +133,22 @@ impl Market {
                 (self.log.first()..=below).rev().find(|&i| self.log.hash_before(i) == Some(hash))
             });
         }
-        if clock < self.clock { Found::Behind } else { Found::Wait }
+        let known = segment.pending.len().is_power_of_two() && self.meets_later(segment);
+        if known || clock < self.clock { Found::Behind } else { Found::Wait }
+    }
+
+    /// Whether the segment's own book, after some of its deltas, is one of ours: then it comes from
+    /// before our base, whose time is only an estimate.
+    fn meets_later(&self, segment: &Segment) -> bool {
+        let Some(start) = segment.placing() else { return false };
+        let mut book = start.shown.book.clone();
+        segment.pending.iter().take(MEETS_WITHIN).any(|item| match item.says {
+            Says::Delta(change) => {
+                book.apply(change.no, change.price, change.delta);
+                self.find_by_book(book.hash(), change).is_some()
+            }
+            Says::Snapshot(_) => false,
+        })
     }
 
     /// A lane from before what can be compared; one without clock takes its book along, by which
@@ -186,8 +205,13 @@ impl Market {
             self.account(shared, &item.from, Fate::Snapshot);
             return;
         }
+        self.begin_anew(at, *shown, item.from, now);
+    }
+
+    /// The lane goes on from this snapshot, wherever that stands.
+    pub(crate) fn begin_anew(&mut self, at: usize, shown: Shown, from: Provenance, now: Moment) {
         let pending = std::mem::take(&mut self.segments[at].pending);
-        let mut fresh = Segment::new(self.segments[at].lane, *shown, item.from, now);
+        let mut fresh = Segment::new(self.segments[at].lane, shown, from, now);
         fresh.open = self.segments[at].open;
         fresh.newest = self.segments[at].newest.max(fresh.floor);
         fresh.pending = pending;

@@ -22,11 +22,15 @@ impl Hasher for Quick {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.write_u64(u64::from_le_bytes(word) ^ (chunk.len() as u64) << 56);
+        let (words, rest) = bytes.as_chunks::<8>();
+        for word in words {
+            self.write_u64(u64::from_le_bytes(*word));
         }
+        let mut last = rest.len() as u64;
+        for &byte in rest {
+            last = last << 8 | u64::from(byte);
+        }
+        self.write_u64(last);
     }
 
     fn write_u8(&mut self, byte: u8) {

@@ -58,7 +58,7 @@ impl Market {
         }
     }
 
-    fn wake(&mut self, shared: &mut Shared, now: Moment) {
+    pub(crate) fn wake(&mut self, shared: &mut Shared, now: Moment) {
         let asked = if self.offences.is_empty() { None } else { self.ask_quarantined(shared, now) };
         let poll = shared.config.confirm_wait;
         let undecided = self.is_undecided().then(|| now.plus(poll));

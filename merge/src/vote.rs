@@ -181,6 +181,6 @@ impl Ballot {
 }
 
 /// Whether a lane that has said nothing is waited for.
-fn counts(shared: &Shared, segment: &Segment) -> bool {
+pub(crate) fn counts(shared: &Shared, segment: &Segment) -> bool {
     segment.open && !segment.lagging && shared.gatherer(segment.lane.gatherer).connected
 }
