@@ -53,7 +53,7 @@ impl Market {
         let open_question = |segment: &Segment| match segment.placing() {
             // Without clock and frames, it only waits for its first delta.
             Some(start) => {
-                !self.started || start.shown.clock.is_some() || !segment.pending.is_empty()
+                !self.started || start.shown.clock.is_some() || segment.first_news().is_some()
             }
             None => false,
         };
@@ -68,7 +68,7 @@ impl Market {
             let Some(start) = segment.placing() else { continue };
             let same_book = start.shown.book.hash() == self.book.hash();
             let older = self.log.last().is_some_and(|e| start.from.wall_ns <= e.from.wall_ns);
-            let mute = start.shown.clock.is_none() && segment.pending.is_empty();
+            let mute = start.shown.clock.is_none() && segment.first_news().is_none();
             let idle = mute && (same_book || older);
             if start.denied {
                 unplaced.denied.push(at);
@@ -93,7 +93,7 @@ impl Market {
 
     /// A lane without clock that showed a book of ours, and no delta yet that tells which.
     fn may_cover(&self, segment: &Segment) -> bool {
-        let mute = segment.open && segment.pending.is_empty();
+        let mute = segment.open && segment.first_news().is_none();
         let start = segment.placing().filter(|start| mute && start.shown.clock.is_none());
         start.is_some_and(|s| self.log.newest_with_hash(s.shown.book.hash(), 0).is_some())
     }

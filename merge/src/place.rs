@@ -109,11 +109,7 @@ impl Market {
     fn find_by_hash(&self, segment: &Segment) -> Found {
         let Some(start) = segment.placing() else { return Found::Wait };
         let hash = start.shown.book.hash();
-        let first = segment.pending.iter().find_map(|item| match item.says {
-            Says::Delta(change) => Some((item.clock, change)),
-            Says::Snapshot(_) => None,
-        });
-        let Some((clock, change)) = first else {
+        let Some(first) = segment.first_news() else {
             // Nothing tells yet; the head is where it must go on if nobody else does.
             let newest = self.log.last().map_or(i64::MIN, |entry| entry.from.wall_ns);
             let known = self.log.newest_with_hash(hash, 0).is_some();
@@ -122,9 +118,11 @@ impl Market {
         };
         let mut index = self.log.newest_with_hash(hash, 0);
         while let Some(here) = index {
-            let fits = match self.log.entry(here) {
-                Some(entry) => segment.says(clock, change, entry),
-                None => clock >= self.clock,
+            let fits = match (self.log.entry(here), first) {
+                (Some(entry), Some((clock, change))) => segment.says(clock, change, entry),
+                (Some(entry), None) => entry.what == What::Emptied,
+                (None, Some((clock, _))) => clock >= self.clock,
+                (None, None) => true,
             };
             if fits {
                 return Found::Join(here);
@@ -133,6 +131,7 @@ impl Market {
                 (self.log.first()..=below).rev().find(|&i| self.log.hash_before(i) == Some(hash))
             });
         }
+        let clock = first.map_or(self.clock, |(clock, _)| clock);
         let known = segment.pending.len().is_power_of_two() && self.meets_later(segment);
         if known || clock < self.clock { Found::Behind } else { Found::Wait }
     }

@@ -157,6 +157,14 @@ impl Segment {
         })
     }
 
+    /// Its first frame that is an event: a delta, or `None` for a book that was emptied.
+    pub(crate) fn first_news(&self) -> Option<Option<(u64, Change)>> {
+        self.pending.iter().find_map(|item| match &item.says {
+            Says::Delta(change) => Some(Some((item.clock, *change))),
+            Says::Snapshot(shown) => (!shown.asked && shown.book.is_empty()).then_some(None),
+        })
+    }
+
     /// The order in which snapshots without clock were probably taken.
     pub(crate) fn order_clock(&self) -> u64 {
         let Some(start) = self.placing() else { return self.floor };
