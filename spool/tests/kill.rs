@@ -2,6 +2,8 @@
 //!
 //! The test runs its own binary again as the process to be killed.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking too")]
+
 use std::{
     io::{BufRead, BufReader, Write},
     path::Path,

@@ -1,5 +1,7 @@
 //! The log with its committing thread, on a real disk.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking too")]
+
 use std::{
     path::Path,
     sync::{
