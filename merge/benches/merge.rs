@@ -41,9 +41,10 @@ fn events() -> Vec<Event> {
     (0..EVENTS)
         .map(|_| {
             // A few markets are busy, most are quiet.
-            let spread = if next(&mut state) % 2 == 0 { MARKETS } else { MARKETS / 50 };
+            let spread = if next(&mut state).is_multiple_of(2) { MARKETS } else { MARKETS / 50 };
             let market = (next(&mut state) as usize) % spread;
-            let same = ks[market] == 0 && clocks[market] > 1_000 && next(&mut state) % 2 == 0;
+            let same =
+                ks[market] == 0 && clocks[market] > 1_000 && next(&mut state).is_multiple_of(2);
             if same {
                 ks[market] = 1;
             } else {
@@ -53,7 +54,7 @@ fn events() -> Vec<Event> {
                 market: market as u32,
                 clock: clocks[market],
                 k: ks[market],
-                no: next(&mut state) % 2 == 0,
+                no: next(&mut state).is_multiple_of(2),
                 price: (1 + next(&mut state) as u16 % LEVELS) * 100,
                 delta: 1 + (next(&mut state) % 500) as i64,
             }

@@ -159,14 +159,7 @@ impl Market {
         let segment = &mut self.segments[at];
         let Some(item) = segment.pending.front() else { return Advance::AtEnd };
         if next < self.log.first() {
-            if matches!(item.says, Says::Snapshot(_)) {
-                self.audit(shared, at, now);
-                return Advance::Moved;
-            }
-            segment.stage = Stage::Joined { next: next + 1 };
-            let item = self.dequeue(shared, at);
-            self.account(shared, &item.from, Fate::Unverified);
-            return Advance::Moved;
+            return self.advance_forgotten(shared, at, now);
         }
         let Some(entry) = self.log.entry(next).copied() else {
             return self.advance_at_end(shared, at, now);
@@ -216,6 +209,22 @@ impl Market {
             }
             None => segment.stage = Stage::Joined { next: next + 1 },
         }
+        Advance::Moved
+    }
+
+    /// The entry it stands at has been forgotten: counted by its place, not compared.
+    fn advance_forgotten(&mut self, shared: &mut Shared, at: usize, now: Moment) -> Advance {
+        let segment = &mut self.segments[at];
+        let snapshot = segment.pending.front().map(|item| matches!(item.says, Says::Snapshot(_)));
+        if snapshot == Some(true) {
+            self.audit(shared, at, now);
+            return Advance::Moved;
+        }
+        if let Stage::Joined { next } = &mut segment.stage {
+            *next += 1;
+        }
+        let item = self.dequeue(shared, at);
+        self.account(shared, &item.from, Fate::Unverified);
         Advance::Moved
     }
 

@@ -116,20 +116,20 @@ impl Market {
             let past = !segment.open && (known || start.from.wall_ns <= newest);
             return if past { Found::Past } else { Found::Wait };
         };
-        let mut index = self.log.newest_with_hash(hash, 0);
-        while let Some(here) = index {
-            let fits = match (self.log.entry(here), first) {
-                (Some(entry), Some((clock, change))) => segment.says(clock, change, entry),
-                (Some(entry), None) => entry.what == What::Emptied,
-                (None, Some((clock, _))) => clock >= self.clock,
-                (None, None) => true,
-            };
-            if fits {
-                return Found::Join(here);
-            }
-            index = here.checked_sub(1).and_then(|below| {
-                (self.log.first()..=below).rev().find(|&i| self.log.hash_before(i) == Some(hash))
-            });
+        let fits = |index: &u64| match (self.log.entry(*index), first) {
+            (Some(entry), Some((clock, change))) => segment.says(clock, change, entry),
+            (Some(entry), None) => entry.what == What::Emptied,
+            (None, _) => false,
+        };
+        let end = self.log.end();
+        let mut places = (self.log.first()..end).rev();
+        let same = |index: &u64| self.log.hash_before(*index) == Some(hash) && fits(index);
+        if let Some(index) = places.find(same) {
+            return Found::Join(index);
+        }
+        let newer = first.is_none_or(|(clock, _)| clock >= self.clock);
+        if newer && self.log.hash_before(end) == Some(hash) {
+            return Found::Join(end);
         }
         let clock = first.map_or(self.clock, |(clock, _)| clock);
         let known = segment.pending.len().is_power_of_two() && self.meets_later(segment);
@@ -164,8 +164,7 @@ impl Market {
         let fits = |index: &u64| {
             let before = index.checked_sub(1).and_then(|before| self.log.entry(before));
             before.is_some_and(|entry| {
-                entry.hash == hash && matches!(entry.what, What::Delta(held) if held == change)
-                    || entry.hash == hash && entry.what == What::Base
+                entry.hash == hash && [What::Delta(change), What::Base].contains(&entry.what)
             })
         };
         (self.log.first()..=self.log.end()).rev().find(fits)
@@ -195,7 +194,10 @@ impl Market {
             Some(s) => self.log.find(s, hash).filter(|&index| index >= next),
             None => self.log.newest_with_hash(hash, next),
         };
-        if let Some(index) = there.or(here.then_some(next)) {
+        // Without clock equal books are told apart by the lane's own place only.
+        let here = here.then_some(next);
+        let index = if s.is_some() { there.or(here) } else { here.or(there) };
+        if let Some(index) = index {
             let segment = &mut self.segments[at];
             segment.stage = Stage::Joined { next: index };
             segment.confirmed = true;

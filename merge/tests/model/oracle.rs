@@ -23,10 +23,10 @@ type Check<T = ()> = Result<T, String>;
 
 /// Compares everything; the error says what is wrong first.
 pub(crate) fn check(world: &World) -> Check {
-    for market in 0..world.markets.len() {
+    for (market, ticker) in TICKERS.iter().enumerate().take(world.markets.len()) {
         let covered = join(lanes(world, market));
         check_market(world, market, &covered)
-            .map_err(|wrong| format!("{}: {wrong}\n  covered {covered:?}", TICKERS[market]))?;
+            .map_err(|wrong| format!("{ticker}: {wrong}\n  covered {covered:?}"))?;
     }
     check_trades(world)?;
     check_accounts(world)

@@ -3,20 +3,21 @@
 use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
 use exchange::{Frame, Message, Moment, Price, Side, Size, Trade};
-use merge::{Config, GathererIndex, Input, LaneMinute, Merge, Output, Record, Source};
+use merge::{Config, GathererIndex, LaneMinute, Merge, Record};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use uuid::Uuid;
 
 use super::{
+    lie::lie,
     plan::{MS, Plan},
     truth::{TICKERS, Truth, frame},
 };
 
 /// What the simulated wall clocks show at the start.
-const WALL: i64 = 1_790_000_000_000 * MS;
+pub(crate) const WALL: i64 = 1_790_000_000_000 * MS;
 /// After the run everybody is heard for so long, so that all waits end.
-const TAIL: i64 = 120_000 * MS;
+pub(crate) const TAIL: i64 = 120_000 * MS;
 
 /// What a frame is about, for the oracle only.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -32,13 +33,13 @@ pub(crate) enum Tag {
 pub(crate) enum Kept {
     Opened(u64),
     Closed(u64),
-    Frame(u64, Frame<'static>, Tag),
+    Frame(u64, Box<Frame<'static>>, Tag),
     Bad(u64),
     Status(bool),
 }
 
 #[derive(Clone, Debug)]
-enum Happens {
+pub(crate) enum Happens {
     Act(usize),
     Receive(usize, u64, Option<Box<Frame<'static>>>, Tag),
     Forward(usize),
@@ -60,27 +61,27 @@ struct Session {
 }
 
 pub(crate) struct Gatherer {
-    index: GathererIndex,
+    pub(crate) index: GathererIndex,
     session: Option<Session>,
     sessions: u64,
     latency: i64,
-    skew: i64,
+    pub(crate) skew: i64,
     pub log: Vec<(i64, Kept)>,
-    delivered: usize,
-    up: bool,
+    pub(crate) delivered: usize,
+    pub(crate) up: bool,
     pub lies: bool,
 }
 
-struct Checkpoint {
-    bytes: Vec<u8>,
-    delivered: Vec<usize>,
-    journal: usize,
+pub(crate) struct Checkpoint {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) delivered: Vec<usize>,
+    pub(crate) journal: usize,
 }
 
 pub(crate) struct World {
     pub plan: Plan,
-    rng: ChaCha8Rng,
-    time: i64,
+    pub(crate) rng: ChaCha8Rng,
+    pub(crate) time: i64,
     count: u64,
     queue: BinaryHeap<Reverse<(i64, u64)>>,
     events: std::collections::HashMap<u64, Happens>,
@@ -90,7 +91,7 @@ pub(crate) struct World {
     pub journal: Vec<Record>,
     pub minutes: Vec<LaneMinute>,
     pub alarms: Vec<merge::Alarm>,
-    checkpoint: Option<Checkpoint>,
+    pub(crate) checkpoint: Option<Checkpoint>,
     paused: bool,
     trades: u128,
 }
@@ -175,18 +176,18 @@ impl World {
         self.at(plan.tick, Happens::Tick);
     }
 
-    fn at(&mut self, time: i64, what: Happens) {
+    pub(crate) fn at(&mut self, time: i64, what: Happens) {
         self.count += 1;
         self.queue.push(Reverse((time, self.count)));
         self.events.insert(self.count, what);
     }
 
-    fn after(&mut self, least: i64, most: i64, what: Happens) {
+    pub(crate) fn after(&mut self, least: i64, most: i64, what: Happens) {
         let time = self.time + self.rng.random_range(least..most);
         self.at(time, what);
     }
 
-    fn moment(time: i64) -> Moment {
+    pub(crate) fn moment(time: i64) -> Moment {
         Moment::from_nanos((time + 1_000 * MS) as u64)
     }
 
@@ -232,14 +233,14 @@ impl World {
     pub(crate) fn print(&self) {
         for (g, gatherer) in self.gatherers.iter().enumerate() {
             for (wall, kept) in &gatherer.log {
-                println!("g{g} {:>9}us {kept:?}", (wall - WALL) / 1000);
+                eprintln!("g{g} {:>9}us {kept:?}", (wall - WALL) / 1000);
             }
         }
         for record in &self.journal {
-            println!("{record:?}");
+            eprintln!("{record:?}");
         }
         for alarm in &self.alarms {
-            println!("{alarm:?}");
+            eprintln!("{alarm:?}");
         }
     }
 
@@ -341,7 +342,7 @@ impl World {
             return;
         }
         match frame {
-            Some(frame) => self.keep(g, Kept::Frame(session, *frame, tag)),
+            Some(frame) => self.keep(g, Kept::Frame(session, frame, tag)),
             None => self.keep(g, Kept::Bad(session)),
         }
     }
@@ -362,7 +363,7 @@ impl World {
         for sid in [1, 2] {
             let message = Message::Subscribed { channel: "orderbook_delta", sid };
             let frame = Frame { sid: None, seq: None, ..frame(sid, None, Some(1), message) };
-            self.keep(g, Kept::Frame(id, frame, Tag::Other));
+            self.keep(g, Kept::Frame(id, Box::new(frame), Tag::Other));
         }
         self.snapshots(g, None, None);
     }
@@ -420,114 +421,4 @@ impl World {
         }
         self.status(true);
     }
-
-    fn stream(&mut self, g: usize, up: bool) {
-        self.gatherers[g].up = up;
-        let gatherer = self.gatherers[g].index;
-        let input =
-            if up { Input::Connected { gatherer } } else { Input::Disconnected { gatherer } };
-        self.merge.handle(input, Self::moment(self.time));
-        self.forward(g);
-    }
-
-    fn forward(&mut self, g: usize) {
-        let now = Self::moment(self.time);
-        while self.gatherers[g].up && self.gatherers[g].delivered < self.gatherers[g].log.len() {
-            let gatherer = &mut self.gatherers[g];
-            let (wall_ns, kept) = gatherer.log[gatherer.delivered].clone();
-            gatherer.delivered += 1;
-            let index = gatherer.index;
-            let source = |session| Source { gatherer: index, session };
-            let input = match &kept {
-                Kept::Opened(s) => Input::SessionOpened { source: source(*s), wall_ns },
-                Kept::Closed(s) => Input::SessionClosed { source: source(*s), wall_ns },
-                Kept::Bad(s) => Input::BadFrame { source: source(*s), wall_ns },
-                Kept::Frame(s, frame, _) => Input::Frame { source: source(*s), wall_ns, frame },
-                Kept::Status(trading_active) => {
-                    Input::Status { gatherer: index, wall_ns, trading_active: *trading_active }
-                }
-            };
-            self.merge.handle(input, now);
-            self.drain();
-        }
-    }
-
-    fn tick(&mut self) {
-        for g in 0..self.gatherers.len() {
-            self.forward(g);
-            if self.gatherers[g].up {
-                let gatherer = self.gatherers[g].index;
-                let wall_ns = WALL + self.time + self.gatherers[g].skew;
-                self.merge.handle(Input::Progress { gatherer, wall_ns }, Self::moment(self.time));
-                self.drain();
-            }
-        }
-        let over = self.time > self.plan.length + 12_000 * MS;
-        let wait = if over { 1_000 * MS } else { self.plan.tick };
-        if self.time < self.plan.length + TAIL {
-            self.at(self.time + wait, Happens::Tick);
-        }
-    }
-
-    fn drain(&mut self) {
-        while let Some(output) = self.merge.poll() {
-            match output {
-                Output::Record(record) => self.journal.push(record),
-                Output::Alarm(alarm) => self.alarms.push(alarm),
-                Output::Refresh { source, market_ticker } => {
-                    let g = source.gatherer.0 as usize;
-                    let market = TICKERS.iter().position(|ticker| **ticker == *market_ticker);
-                    self.after(MS, 20 * MS, Happens::Resync(g, source.session, market));
-                }
-            }
-        }
-    }
-
-    fn take_checkpoint(&mut self) {
-        self.minutes.extend(self.merge.close_minutes(WALL / MS / 60_000 + 1));
-        self.checkpoint = Some(Checkpoint {
-            bytes: postcard::to_allocvec(&self.merge).expect("serialises"),
-            delivered: self.gatherers.iter().map(|gatherer| gatherer.delivered).collect(),
-            journal: self.journal.len(),
-        });
-    }
-
-    /// The process ends; what was not fsynced is gone; another goes on from the checkpoint.
-    fn crash(&mut self) {
-        let Some(checkpoint) = self.checkpoint.take() else { return };
-        let kept = self.rng.random_range(checkpoint.journal..=self.journal.len());
-        self.journal.truncate(kept);
-        self.merge = postcard::from_bytes(&checkpoint.bytes).expect("reads back");
-        for record in &self.journal[checkpoint.journal..] {
-            self.merge.apply(record);
-            assert_eq!(self.merge.poll(), None, "a replay emits nothing");
-        }
-        self.merge.resumed(Self::moment(self.time));
-        for (gatherer, delivered) in self.gatherers.iter_mut().zip(&checkpoint.delivered) {
-            gatherer.delivered = *delivered;
-        }
-        self.checkpoint = Some(checkpoint);
-        self.drain();
-        for g in 0..self.gatherers.len() {
-            self.stream(g, self.gatherers[g].up);
-        }
-    }
-}
-
-/// Makes a message false; `false` when the lie is to leave it out.
-fn lie(message: &mut Message<'static>, rng: &mut ChaCha8Rng) -> bool {
-    match message {
-        Message::Delta(delta) => match rng.random_range(0..3) {
-            0 => delta.delta = Size::from_units(delta.delta.units() + 1),
-            1 => delta.price = Price::from_units(delta.price.units() + 1).expect("small"),
-            _ => return false,
-        },
-        Message::Snapshot(snapshot) => match rng.random_range(0..3) {
-            0 => snapshot.yes.clear(),
-            1 => snapshot.clock = snapshot.clock.map(|clock| clock + 3),
-            _ => snapshot.no.extend(snapshot.yes.clone()),
-        },
-        _ => {}
-    }
-    true
 }
