@@ -169,6 +169,9 @@ fn damage_changes_nothing_on_disk() {
     let before: Vec<_> = disk.paths().iter().map(|path| disk.contents(path)).collect();
     let error = open(&disk).map(|_| ()).expect_err("damaged");
     assert!(matches!(error, OpenError::Damaged(ref damage) if damage.file == last), "{error}");
+    let OpenError::Damaged(damage) = error else { unreachable!("asserted above") };
+    assert_eq!(damage.why, "a record's checksum does not match");
+    assert!(damage.offset >= 40 && damage.offset < bytes.len() as u64, "where the record begins");
     let after: Vec<_> = disk.paths().iter().map(|path| disk.contents(path)).collect();
     assert_eq!(before, after);
 }
