@@ -323,7 +323,7 @@ mod tests {
 
     #[test]
     fn clocks_rise_and_k_counts_within_a_clock() {
-        let (_, _, events) = play(Structure::LinearCent, 7, 5000);
+        let (_, _, events) = play(Structure::Linear, 7, 5000);
         let (mut last, mut grouped) = ((0, 0), 0);
         for event in &events {
             let Event::Delta(delta) = event else { continue };
@@ -342,7 +342,7 @@ mod tests {
 
     #[test]
     fn every_trade_has_a_delta_that_pays_for_it() {
-        let (_, _, events) = play(Structure::DeciCent, 3, 5000);
+        let (_, _, events) = play(Structure::Deci, 3, 5000);
         let trades = events.windows(2).filter_map(|pair| match &pair[1] {
             Event::Trade(trade) => Some((&pair[0], trade)),
             _ => None,

@@ -56,29 +56,7 @@ pub(crate) fn main_with(args: impl Iterator<Item = OsString>) -> ExitCode {
 }
 
 async fn measure(args: BenchArgs) -> anyhow::Result<()> {
-    let config = Config {
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        keys: Keys::anyone(),
-        tls: None,
-        play: Play::Generated(Generated {
-            seed: 1,
-            markets: args.markets,
-            rate: args.rate,
-            lifecycle_every_s: 20.0,
-        }),
-        seed: 1,
-        truth: args.truth.clone(),
-        faults: Rates::default(),
-        port_file: None,
-        admin_token: None,
-        start_paused: false,
-        limits: Limits {
-            markets_per_subscription: 1_000_000,
-            commands_per_sec: 100.0,
-            connection_buffer_bytes: 64 << 20,
-            rest_per_sec: 0.0,
-        },
-    };
+    let config = config(&args);
     let (stop, stopped) = oneshot::channel::<()>();
     let (ready, address) = oneshot::channel();
     let mut parts = JoinSet::new();
@@ -116,6 +94,33 @@ async fn measure(args: BenchArgs) -> anyhow::Result<()> {
     drop(stop);
     parts.shutdown().await;
     Ok(())
+}
+
+/// An exchange without faults that lets everybody in.
+fn config(args: &BenchArgs) -> Config {
+    Config {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        keys: Keys::anyone(),
+        tls: None,
+        play: Play::Generated(Generated {
+            seed: 1,
+            markets: args.markets,
+            rate: args.rate,
+            lifecycle_every_s: 20.0,
+        }),
+        seed: 1,
+        truth: args.truth.clone(),
+        faults: Rates::default(),
+        port_file: None,
+        admin_token: None,
+        start_paused: false,
+        limits: Limits {
+            markets_per_subscription: 1_000_000,
+            commands_per_sec: 100.0,
+            connection_buffer_bytes: 64 << 20,
+            rest_per_sec: 0.0,
+        },
+    }
 }
 
 async fn read(mut stream: TcpStream, bytes: Arc<AtomicU64>) -> anyhow::Result<()> {

@@ -95,10 +95,6 @@ impl Book {
         self.no.clear();
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.yes.is_empty() && self.no.is_empty()
-    }
-
     /// Levels of one side as shown to a client, ascending by the price shown.
     pub(crate) fn shown(&self, side: Side, scale: Scale) -> Vec<(u16, i64)> {
         let mut levels: Vec<_> = self
@@ -120,7 +116,7 @@ mod tests {
         let mut book = Book::default();
         book.apply(Side::Yes, 4300, 500);
         book.apply(Side::Yes, 4300, -500);
-        assert!(book.is_empty());
+        assert_eq!(book, Book::default());
     }
 
     #[test]

@@ -17,7 +17,6 @@ pub(crate) enum Event {
     Replaced {
         market: usize,
         clock: Option<u64>,
-        ts_ms: i64,
         levels: Vec<(Side, u16, i64)>,
     },
     /// The market closed: its book is nothing from here. Sent twice.

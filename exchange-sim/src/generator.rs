@@ -273,9 +273,9 @@ impl Generator {
 
     fn structure(&mut self) -> Structure {
         match self.rng.random_range(0..10) {
-            0..6 => Structure::LinearCent,
-            6..8 => Structure::DeciCent,
-            _ => Structure::TaperedDeciCent,
+            0..6 => Structure::Linear,
+            6..8 => Structure::Deci,
+            _ => Structure::TaperedDeci,
         }
     }
 
@@ -305,7 +305,7 @@ impl Generator {
 /// Cents become tenths of cents: every price that was allowed still is.
 fn refine(market: &mut Market, ts_ms: i64, out: &mut Vec<Event>) {
     let fair = market.price_at(market.fair);
-    market.structure = Structure::DeciCent;
+    market.structure = Structure::Deci;
     market.fair = market.place_of(fair);
     if market.naming.is_multivariate() {
         return;

@@ -9,9 +9,9 @@ use crate::decimal::{DOLLAR, price_text};
 /// A price level structure of the exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Structure {
-    LinearCent,
-    DeciCent,
-    TaperedDeciCent,
+    Linear,
+    Deci,
+    TaperedDeci,
 }
 
 /// A band of prices: start, end, step.
@@ -19,21 +19,21 @@ pub(crate) type Range = (u16, u16, u16);
 
 impl Structure {
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 3] = [Self::LinearCent, Self::DeciCent, Self::TaperedDeciCent];
+    pub(crate) const ALL: [Self; 3] = [Self::Linear, Self::Deci, Self::TaperedDeci];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::LinearCent => "linear_cent",
-            Self::DeciCent => "deci_cent",
-            Self::TaperedDeciCent => "tapered_deci_cent",
+            Self::Linear => "linear_cent",
+            Self::Deci => "deci_cent",
+            Self::TaperedDeci => "tapered_deci_cent",
         }
     }
 
     pub(crate) fn ranges(self) -> &'static [Range] {
         match self {
-            Self::LinearCent => &[(0, DOLLAR, 100)],
-            Self::DeciCent => &[(0, DOLLAR, 10)],
-            Self::TaperedDeciCent => &[(0, 1000, 10), (1000, 9000, 100), (9000, DOLLAR, 10)],
+            Self::Linear => &[(0, DOLLAR, 100)],
+            Self::Deci => &[(0, DOLLAR, 10)],
+            Self::TaperedDeci => &[(0, 1000, 10), (1000, 9000, 100), (9000, DOLLAR, 10)],
         }
     }
 
@@ -63,9 +63,9 @@ mod tests {
 
     #[test]
     fn grids_follow_their_ranges() {
-        assert_eq!(Structure::LinearCent.grid().len(), 99);
-        assert_eq!(Structure::DeciCent.grid().len(), 999);
-        let tapered = Structure::TaperedDeciCent.grid();
+        assert_eq!(Structure::Linear.grid().len(), 99);
+        assert_eq!(Structure::Deci.grid().len(), 999);
+        let tapered = Structure::TaperedDeci.grid();
         assert_eq!(tapered.len(), 99 + 80 + 100);
         assert!(tapered.windows(2).all(|pair| pair[0] < pair[1]));
         assert!(tapered.contains(&990) && tapered.contains(&9010) && !tapered.contains(&5010));

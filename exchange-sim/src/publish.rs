@@ -26,7 +26,7 @@ impl Hub {
             }
             Event::Delta(delta) => self.publish_delta(&delta, now),
             Event::Trade(trade) => self.publish_trade(trade, now),
-            Event::Replaced { market, clock, ts_ms: _, levels } => {
+            Event::Replaced { market, clock, levels } => {
                 let mut book = Book::default();
                 for (side, price, size) in levels {
                     book.apply(side, price, size);

@@ -176,7 +176,7 @@ impl Replay {
         out.push(if levels.is_empty() {
             Event::Emptied { market: index, clock, ts_ms }
         } else {
-            Event::Replaced { market: index, clock, ts_ms, levels }
+            Event::Replaced { market: index, clock, levels }
         });
     }
 }
@@ -198,7 +198,7 @@ fn recorded_market(ticker: &str, id: Option<Uuid>, manner: Manner, now_ms: i64) 
         series_ticker: Arc::from(series),
         id: id.unwrap_or_else(|| market_id(0, ticker)),
     };
-    let mut market = Market::new(naming, Structure::DeciCent, now_ms);
+    let mut market = Market::new(naming, Structure::Deci, now_ms);
     market.status = Status::Active;
     market.has_clock = manner.clock == ReplayClock::MadeUp;
     market.clock = 1;

@@ -257,7 +257,7 @@ mod tests {
             series_ticker: "KXT".into(),
             id: Uuid::nil(),
         };
-        let mut market = Market::new(naming, Structure::LinearCent, 0);
+        let mut market = Market::new(naming, Structure::Linear, 0);
         market.book.apply(Side::Yes, 4300, 15_000);
         market.book.apply(Side::No, 5600, 200);
         truth.market(&market);
