@@ -1,1 +1,64 @@
-//! To come.
+//! Turns the views of several gatherers into one canonical record: ingest, merge, journal, sinks.
+//!
+//! What becomes of a frame is decided in crate `merge`; here frames are moved, records made durable,
+//! and stores fed. See `run` for the order in which parts start and stop.
+
+mod args;
+mod assembly;
+mod book;
+mod checkpoint;
+mod config;
+mod engine;
+mod health;
+mod ingest;
+mod journal;
+mod latency;
+mod parse;
+mod pipeline;
+mod recover;
+mod run;
+mod sampler;
+mod sink;
+mod status;
+mod telemetry;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+
+pub use args::Args;
+pub use config::{Archive, ArchivePlace, ClickHouse, Config, GathererAddress};
+pub use run::run;
+
+/// The whole program: reads flags and environment, works until SIGINT or SIGTERM.
+///
+/// 0 stopped as asked, 1 failed, 64 told wrong things.
+pub fn main_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args = match Args::try_parse_from(args) {
+        Ok(args) => args,
+        Err(told) => {
+            let code = if told.use_stderr() { service::exit::TOLD_WRONG } else { 0 };
+            // A closed terminal must not turn one failure into another.
+            told.print().unwrap_or_default();
+            return ExitCode::from(code);
+        }
+    };
+    let config = match Config::from_args(args) {
+        Ok(config) => config,
+        Err(problems) => return service::exit::told_wrong(&problems),
+    };
+    service::logs::init(&config.log_level, config.log_format);
+    let result = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
+        .and_then(|runtime| {
+            let result = runtime.block_on(run(config, service::stop::requested()));
+            // A thread that a failed part left behind must not hold the exit.
+            runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+            result
+        });
+    service::exit::code(&result)
+}

@@ -1,0 +1,104 @@
+//! What may be typed: flags, their environment variables and defaults. What they mean is `config`'s.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use service::redacted::Secret;
+
+/// Merges the feeds of several gatherers into one canonical record, in which every event stands
+/// once: journal, ClickHouse, Parquet.
+///
+/// Exit codes: 0 stopped as asked, 1 failed, 64 told wrong things.
+#[derive(Parser, Clone, Debug)]
+#[command(name = "kalshi-deduplicator", version)]
+pub struct Args {
+    /// The gatherers: `east=http://10.0.1.10:7070,west=http://10.0.2.10:7070`, each under the
+    /// GATHERER_ID that it answers with.
+    #[arg(long, env = "GATHERERS", default_value = "")]
+    pub gatherers: String,
+
+    /// Our name at the gatherers: they keep what is not acknowledged under it.
+    #[arg(long, env = "DEDUPLICATOR_ID", default_value = "canonical")]
+    pub deduplicator_id: String,
+
+    /// Folder of the journal, the checkpoints, the catalog, and of the embedded ClickHouse.
+    #[arg(long, env = "DATA_DIR", default_value = "data")]
+    pub data_dir: PathBuf,
+
+    /// The canonical ClickHouse. Empty: the embedded engine, in DATA_DIR; `none`: no ClickHouse.
+    #[arg(long, env = "CLICKHOUSE_URL", default_value = "")]
+    pub clickhouse_url: String,
+
+    /// User at CLICKHOUSE_URL.
+    #[arg(long, env = "CLICKHOUSE_USER", default_value = "default")]
+    pub clickhouse_user: String,
+
+    /// Password at CLICKHOUSE_URL.
+    #[arg(long, env = "CLICKHOUSE_PASSWORD", default_value = "", hide_env_values = true)]
+    pub clickhouse_password: Secret,
+
+    /// Database at CLICKHOUSE_URL; made if missing.
+    #[arg(long, env = "CLICKHOUSE_DATABASE", default_value = "kalshi")]
+    pub clickhouse_database: String,
+
+    /// A batch for ClickHouse ends at this many rows.
+    #[arg(long, env = "BATCH_ROWS", default_value = "50000")]
+    pub batch_rows: String,
+
+    /// A batch for ClickHouse ends after this many seconds.
+    #[arg(long, env = "BATCH_FLUSH_SECS", default_value = "2")]
+    pub batch_flush_secs: String,
+
+    /// The Parquet archive: a folder, or `s3://bucket/prefix` (keys from the AWS_ variables). Empty:
+    /// `parquet` in DATA_DIR; `none`: no archive.
+    #[arg(long, env = "PARQUET_DIR", default_value = "")]
+    pub parquet_dir: String,
+
+    /// A Parquet file is closed when it holds this many bytes, or when the day (UTC) changes.
+    #[arg(long, env = "PARQUET_MAX_BYTES", default_value = "134217728")]
+    pub parquet_max_bytes: String,
+
+    /// The catalog. Empty: `catalog.sqlite` in DATA_DIR; else `sqlite:PATH`.
+    #[arg(long, env = "CATALOG_URL", default_value = "")]
+    pub catalog_url: String,
+
+    /// Where /health, /ready and /book are served.
+    #[arg(long, env = "HTTP_ADDR", default_value = "127.0.0.1:8080")]
+    pub http_addr: String,
+
+    /// Where /metrics is served.
+    #[arg(long, env = "METRICS_ADDR", default_value = "127.0.0.1:9090")]
+    pub metrics_addr: String,
+
+    /// Bearer token of /book; without one /book is open.
+    #[arg(long, env = "ADMIN_TOKEN", default_value = "", hide_env_values = true)]
+    pub admin_token: Secret,
+
+    /// How long a lane that could still fill a gap is waited for before the gap is a hole.
+    #[arg(long, env = "HOLE_WAIT", default_value = "30s")]
+    pub hole_wait: String,
+
+    /// How long a market's start waits for a snapshot of every gatherer.
+    #[arg(long, env = "START_WAIT", default_value = "2s")]
+    pub start_wait: String,
+
+    /// How long a first arrival waits for a second lane to say the same.
+    #[arg(long, env = "CONFIRM_WAIT", default_value = "50ms")]
+    pub confirm_wait: String,
+
+    /// How often the merge's state is written down; gatherers may forget what is older than two.
+    #[arg(long, env = "CHECKPOINT_EVERY", default_value = "10s")]
+    pub checkpoint_every: String,
+
+    /// File to write the ports to (JSON) once all of them are listened on.
+    #[arg(long, env = "PORT_FILE", default_value = "")]
+    pub port_file: String,
+
+    /// What is logged: a level, or parts of the program with their levels.
+    #[arg(long, env = "LOG_LEVEL", default_value = "info")]
+    pub log_level: String,
+
+    /// How it is logged: text or json.
+    #[arg(long, env = "LOG_FORMAT", default_value = "text")]
+    pub log_format: String,
+}

@@ -1,0 +1,196 @@
+//! Puts the parts together and connects their queues.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use exchange::Moment;
+use service::clock::Clock;
+use service::parts::Parts;
+use spool::Log;
+use store::{FollowConfig, Store};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::health::Surface;
+use crate::ingest::{self, EVENTS_MAX, Ingest, REFRESHES_MAX};
+use crate::journal::{self, Folders, Journal};
+use crate::latency::Latency;
+use crate::pipeline::{Ends, Pipeline, QUESTIONS_MAX};
+use crate::recover::{self, Recovered, from_store};
+use crate::run::Relay;
+use crate::sampler::{self, Sources};
+use crate::sink::clickhouse::CanonicalRows;
+use crate::sink::names::Names;
+use crate::sink::parquet::{ArchiveSink, Setting};
+use crate::sink::trim::{self, Needs};
+use crate::status::{ParquetStatus, PipelineView, Status};
+
+/// Who is told to stop, in this order.
+#[derive(Default)]
+pub(crate) struct Stops {
+    pub(crate) ingest: CancellationToken,
+    pub(crate) sinks: CancellationToken,
+    pub(crate) surfaces: CancellationToken,
+}
+
+/// Everything started but the HTTP surfaces.
+pub(crate) struct Assembled {
+    pub(crate) parts: Parts,
+    pub(crate) surface: Surface,
+}
+
+/// Recovers and starts; nothing of the venue's data is read before the state is whole.
+pub(crate) async fn assemble(
+    config: &Config,
+    store: Option<Store>,
+    clock: Clock,
+    stops: &Stops,
+) -> anyhow::Result<Assembled> {
+    let folders = Folders::below(&config.data_dir);
+    let (writer, log, _) = journal::open(&folders)?;
+    let now = Moment::from_nanos(clock.mono_ns());
+    let mut recovered = recover::recover(&folders.checkpoints, &log, config.merge.clone(), now)?;
+    if let Some(store) = store.as_ref().filter(|_| recovered.is_empty()) {
+        from_store::take_over(&mut recovered, store, &folders.checkpoints, &log, now).await?;
+    }
+    tracing::info!(
+        event = "recovered",
+        checkpoint = recovered.number,
+        replayed = recovered.replayed,
+        markets = recovered.merge.markets().count(),
+        "the state is whole"
+    );
+    let names = Names::known_to(&recovered.merge);
+    let latency = Arc::new(Latency::new(clock));
+    let journal = Journal::new(writer, log.clone(), Arc::clone(&latency));
+    let mut builder = Builder { config, clock, stops, log, parts: Parts::default() };
+    let (restart_from, restart_seen) = watch::channel(None);
+    let (view, view_seen) = watch::channel(PipelineView::default());
+    let (questions, asked) = mpsc::channel(QUESTIONS_MAX);
+    let follow = builder.ingests(&mut recovered, asked, view, restart_from);
+    builder.pipeline(recovered, journal, follow, &folders);
+    let relay = Relay::to(&stops.surfaces);
+    let clickhouse = store.map(|store| {
+        builder.clickhouse(store, &folders, names.clone(), Arc::clone(&latency), &relay)
+    });
+    let archive = builder.archive(&folders, names, &relay).await?;
+    drop(relay);
+    let needs = Needs {
+        restart_from: restart_seen,
+        clickhouse: clickhouse.clone(),
+        archive: archive.clone(),
+    };
+    builder.parts.start("trim", trim::run(builder.log.clone(), needs, stops.surfaces.clone()));
+    let (status, status_seen) = watch::channel(Status::default());
+    let sources =
+        Sources { view: view_seen, log: builder.log.clone(), clickhouse, archive, latency, clock };
+    builder.parts.start("sampler", sampler::run(sources, status, stops.surfaces.clone()));
+    let surface = Surface { status: status_seen, questions };
+    Ok(Assembled { parts: builder.parts, surface })
+}
+
+struct Builder<'a> {
+    config: &'a Config,
+    clock: Clock,
+    stops: &'a Stops,
+    log: Log,
+    parts: Parts,
+}
+
+impl Builder<'_> {
+    /// Starts an ingest a gatherer; returns the pipeline's ends of their queues.
+    fn ingests(
+        &mut self,
+        recovered: &mut Recovered,
+        questions: mpsc::Receiver<crate::pipeline::Question>,
+        view: watch::Sender<PipelineView>,
+        restart_from: watch::Sender<Option<spool::Position>>,
+    ) -> Ends {
+        let (events, received) = mpsc::channel(EVENTS_MAX);
+        let (mut acks, mut refreshes) = (BTreeMap::new(), BTreeMap::new());
+        for address in &self.config.gatherers {
+            let (ack, acks_seen) = watch::channel(None);
+            let (refresh, refreshes_seen) = mpsc::channel(REFRESHES_MAX);
+            acks.insert(address.name.clone(), ack);
+            refreshes.insert(address.name.clone(), refresh);
+            let ingest = Ingest {
+                ours: self.config.name.clone(),
+                address: address.clone(),
+                index: recovered.merge.gatherer(&address.name),
+                from: recovered.positions.get(&address.name).copied(),
+                events: events.clone(),
+                acks: acks_seen,
+                refreshes: refreshes_seen,
+            };
+            self.parts.start("ingest", ingest::run(ingest, self.stops.ingest.clone()));
+        }
+        Ends { events: received, questions, acks, refreshes, view, restart_from }
+    }
+
+    fn pipeline(
+        &mut self,
+        mut recovered: Recovered,
+        journal: Journal,
+        ends: Ends,
+        folders: &Folders,
+    ) {
+        let owed = std::mem::take(&mut recovered.owed);
+        let pipeline = Pipeline::new(
+            recovered,
+            journal,
+            ends,
+            folders.checkpoints.clone(),
+            self.config.checkpoint_every,
+            self.clock,
+        );
+        let relay = Relay::to(&self.stops.sinks);
+        self.parts.start("pipeline", relay.held_by(pipeline.run(owed)));
+    }
+
+    fn clickhouse(
+        &mut self,
+        store: Store,
+        folders: &Folders,
+        names: Names,
+        latency: Arc<Latency>,
+        relay: &Relay,
+    ) -> watch::Receiver<store::Progress> {
+        let (progress, seen) = watch::channel(store::Progress::default());
+        let follow = FollowConfig {
+            name: "canonical".to_owned(),
+            dir: folders.sinks.clone(),
+            batch_rows: self.config.batch_rows,
+            flush_every: self.config.flush_every,
+            role: schema::Role::Canonical,
+            clock: self.clock,
+        };
+        let (log, stopping) = (self.log.clone(), self.stops.sinks.clone());
+        let rows = CanonicalRows::new(names, latency);
+        let part =
+            async move { store::follow(&store, log, follow, rows, progress, stopping).await };
+        self.parts.start("clickhouse", relay.held_by(part));
+        seen
+    }
+
+    async fn archive(
+        &mut self,
+        folders: &Folders,
+        names: Names,
+        relay: &Relay,
+    ) -> anyhow::Result<Option<watch::Receiver<ParquetStatus>>> {
+        let Some(archive) = self.config.archive.clone() else { return Ok(None) };
+        let (progress, seen) = watch::channel(ParquetStatus::default());
+        let setting = Setting {
+            archive,
+            staging: self.config.data_dir.join("parquet-staging"),
+            journal: journal::identity(folders)?,
+            names,
+            log: self.log.clone(),
+        };
+        let sink = ArchiveSink::open(setting, progress).await.context("the archive")?;
+        self.parts.start("archive", relay.held_by(sink.run(self.stops.sinks.clone())));
+        Ok(Some(seen))
+    }
+}

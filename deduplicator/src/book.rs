@@ -1,0 +1,48 @@
+//! A canonical book as JSON, with exact decimals as text.
+
+use exchange::Level;
+use serde::Serialize;
+use uuid::Uuid;
+
+/// The answer of `GET /book/{ticker}`.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub(crate) struct Book {
+    pub(crate) market_ticker: String,
+    pub(crate) market_id: Uuid,
+    pub(crate) seq: u64,
+    pub(crate) era: u16,
+    pub(crate) clock: Option<u64>,
+    pub(crate) ts_ms: i64,
+    /// Bids, rising: price in dollars, contracts.
+    pub(crate) yes: Vec<(String, String)>,
+    /// Asks in yes-leg prices, rising.
+    pub(crate) no: Vec<(String, String)>,
+}
+
+/// One side as text.
+pub(crate) fn side(levels: &[Level]) -> Vec<(String, String)> {
+    levels
+        .iter()
+        .map(|level| {
+            let (price, size) = (level.price.units(), level.size.units());
+            (
+                format!("{}.{:04}", price / 10_000, price % 10_000),
+                format!("{}.{:02}", size / 100, size % 100),
+            )
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use exchange::{Price, Size};
+
+    use super::*;
+
+    #[test]
+    fn decimals_are_exact() {
+        let price = Price::from_units(405).expect("within a dollar");
+        let level = Level { price, size: Size::from_units(1_205) };
+        assert_eq!(side(&[level]), [("0.0405".to_owned(), "12.05".to_owned())]);
+    }
+}

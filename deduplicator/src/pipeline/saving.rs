@@ -1,0 +1,194 @@
+//! The rhythm of checkpoints: seal here, write on another thread, then account, ack, let go.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use merge::{LaneMinute, LaneMinutesRecord, Record};
+use spool::{Log, Position};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::Pipeline;
+use crate::checkpoint::{self, Durable, Head, Sealed};
+use crate::telemetry;
+
+/// Where the saving stands.
+pub(super) struct Saving {
+    dir: PathBuf,
+    log: Log,
+    /// Number of the newest checkpoint sealed.
+    number: u64,
+    newest: Option<Durable>,
+    running: Option<JoinHandle<anyhow::Result<Durable>>>,
+}
+
+/// What an ack may say: made from a checkpoint that is durable, and has a durable successor.
+struct Released(Durable);
+
+impl Saving {
+    pub(super) fn new(dir: PathBuf, log: Log, number: u64, newest: Option<Durable>) -> Self {
+        Self { dir, log, number, newest, running: None }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.running.is_none()
+    }
+
+    /// Number of the newest checkpoint on disk.
+    pub(super) fn newest(&self) -> u64 {
+        self.newest.as_ref().map_or(0, |durable| durable.head().number)
+    }
+
+    fn begin(&mut self, sealed: Sealed) {
+        assert!(self.is_idle(), "one checkpoint at a time");
+        let (dir, log) = (self.dir.clone(), self.log.clone());
+        self.running = Some(spawn_blocking(move || {
+            let durable = checkpoint::store(&dir, &sealed, &log)?;
+            telemetry::checkpoint_stored(durable.head().number, sealed.bytes());
+            Ok(durable)
+        }));
+    }
+
+    /// Waits for the checkpoint that is being written; for ever if none is.
+    pub(super) async fn stored(&mut self) -> anyhow::Result<Durable> {
+        let Some(running) = &mut self.running else { return std::future::pending().await };
+        let stored = running.await;
+        self.running = None;
+        stored.context("the checkpoint's writer panicked")?
+    }
+
+    /// Takes in a durable checkpoint; the one before it is released by that.
+    fn succeed(&mut self, durable: Durable) -> Option<Released> {
+        self.newest.replace(durable).map(Released)
+    }
+}
+
+impl Released {
+    fn acks(&self) -> impl Iterator<Item = (&str, proto::Position)> {
+        self.0.head().positions()
+    }
+
+    fn restart_from(&self) -> Position {
+        self.0.head().journal()
+    }
+}
+
+impl Pipeline {
+    /// Seals the state; everything that the merge said so far must be in the journal.
+    pub(super) fn begin_checkpoint(&mut self, before_minute: i64) -> anyhow::Result<()> {
+        let rows = folded(self.merge.close_minutes(before_minute));
+        let number = self.saving.number + 1;
+        let positions =
+            self.streams.iter().map(|stream| (stream.name.clone(), stream.next)).collect();
+        let head = Head::new(number, self.journal.next(), positions, rows);
+        let sealed = checkpoint::seal(head, &self.merge)?;
+        self.saving.number = number;
+        self.saving.begin(sealed);
+        Ok(())
+    }
+
+    /// A checkpoint is on disk: its accounts go to the journal, and the gatherers may forget what
+    /// is below the one before.
+    pub(super) async fn saved(&mut self, durable: Durable) -> anyhow::Result<()> {
+        if let Some(record) = accounts(durable.head()) {
+            self.journal.append(&record).await?;
+        }
+        let Some(released) = self.saving.succeed(durable) else { return Ok(()) };
+        for (name, position) in released.acks() {
+            if let Some(acks) = self.ends.acks.get(name) {
+                acks.send_replace(Some(position));
+            }
+        }
+        self.ends.restart_from.send_replace(Some(released.restart_from()));
+        Ok(())
+    }
+
+    /// After the last event: everything durable, all accounts closed, one last checkpoint.
+    pub(super) async fn finish(mut self) -> anyhow::Result<()> {
+        if !self.saving.is_idle() {
+            let stored = self.saving.stored().await?;
+            self.saved(stored).await?;
+        }
+        self.carry_out().await?;
+        self.journal.commit()?;
+        self.begin_checkpoint(i64::MAX)?;
+        let stored = self.saving.stored().await?;
+        self.saved(stored).await?;
+        self.journal.commit()?;
+        self.show();
+        tracing::info!(
+            event = "pipeline_drained", checkpoint = self.saving.newest(),
+            journal = %self.journal.next(), "the journal holds everything that was received"
+        );
+        Ok(())
+    }
+}
+
+/// The record of a checkpoint's accounts, if there are any.
+pub(crate) fn accounts(head: &Head) -> Option<Record> {
+    if head.rows.is_empty() {
+        return None;
+    }
+    let record = LaneMinutesRecord { checkpoint: head.number, rows: head.rows.clone() };
+    Some(Record::LaneMinutes(Box::new(record)))
+}
+
+/// One row a (gatherer, market, minute): the table's key within a checkpoint.
+fn folded(mut rows: Vec<LaneMinute>) -> Vec<LaneMinute> {
+    rows.sort_by_key(|row| (row.gatherer, row.sid, row.minute));
+    let mut out: Vec<LaneMinute> = Vec::with_capacity(rows.len());
+    for row in rows {
+        match out.last_mut() {
+            Some(last)
+                if (last.gatherer, last.sid, last.minute)
+                    == (row.gatherer, row.sid, row.minute) =>
+            {
+                add(last, &row);
+            }
+            _ => out.push(row),
+        }
+    }
+    out
+}
+
+/// Quantiles do not add up: the worse stands.
+fn add(into: &mut LaneMinute, row: &LaneMinute) {
+    for (into, row) in [
+        (&mut into.frames, row.frames),
+        (&mut into.first_arrivals, row.first_arrivals),
+        (&mut into.copies, row.copies),
+        (&mut into.unverified, row.unverified),
+        (&mut into.snapshots, row.snapshots),
+        (&mut into.uncovered, row.uncovered),
+        (&mut into.late, row.late),
+        (&mut into.divergences, row.divergences),
+        (&mut into.quarantined, row.quarantined),
+        (&mut into.repeats, row.repeats),
+        (&mut into.control, row.control),
+        (&mut into.undecodable, row.undecodable),
+        (&mut into.breaks, row.breaks),
+        (&mut into.skew_count, row.skew_count),
+    ] {
+        *into += row;
+    }
+    into.skew_p50_us = into.skew_p50_us.max(row.skew_p50_us);
+    into.skew_p99_us = into.skew_p99_us.max(row.skew_p99_us);
+    into.skew_max_us = into.skew_max_us.max(row.skew_max_us);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_one_key_add_up() {
+        let row = |sid, frames, skew| LaneMinute {
+            sid,
+            frames,
+            copies: frames,
+            skew_max_us: skew,
+            ..LaneMinute::default()
+        };
+        let folded = folded(vec![row(1, 2, 9), row(2, 5, 1), row(1, 3, 4)]);
+        assert_eq!(folded, [row(1, 5, 9), row(2, 5, 1)]);
+    }
+}

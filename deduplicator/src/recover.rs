@@ -1,0 +1,105 @@
+//! What a start begins with: the newest good checkpoint, the journal behind it, or what ClickHouse
+//! holds.
+
+pub(crate) mod from_store;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context as _, anyhow};
+use exchange::Moment;
+use merge::{Merge, Record};
+use spool::{Log, ReadError, Upto};
+
+use crate::checkpoint::{self, Durable};
+use crate::journal::codec;
+use crate::pipeline::accounts;
+
+/// The state to go on with.
+pub(crate) struct Recovered {
+    pub(crate) merge: Merge,
+    /// By gatherer, up to where its records are in the state.
+    pub(crate) positions: BTreeMap<String, proto::Position>,
+    /// Number of the newest checkpoint.
+    pub(crate) number: u64,
+    pub(crate) newest: Option<Durable>,
+    /// Records that the journal should hold and does not.
+    pub(crate) owed: Vec<Record>,
+    /// Records replayed from the journal.
+    pub(crate) replayed: u64,
+}
+
+impl Recovered {
+    /// Whether there was neither checkpoint nor journal.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.newest.is_none() && self.replayed == 0
+    }
+}
+
+/// Puts the state together from checkpoint and journal.
+pub(crate) fn recover(
+    checkpoints: &Path,
+    log: &Log,
+    config: merge::Config,
+    now: Moment,
+) -> anyhow::Result<Recovered> {
+    let mut recovered = match checkpoint::load(checkpoints)? {
+        Some(loaded) => {
+            let (durable, merge) = loaded.into_parts();
+            begin_with(merge, durable)
+        }
+        None => Recovered {
+            merge: Merge::new(config.clone()),
+            positions: BTreeMap::new(),
+            number: 0,
+            newest: None,
+            owed: Vec::new(),
+            replayed: 0,
+        },
+    };
+    recovered.merge.set_config(config);
+    replay(&mut recovered, log)?;
+    recovered.merge.resumed(now);
+    Ok(recovered)
+}
+
+fn begin_with(merge: Merge, durable: Durable) -> Recovered {
+    let head = durable.head();
+    let positions = head.positions().map(|(name, at)| (name.to_owned(), at)).collect();
+    let owed = accounts(head).into_iter().collect();
+    let number = head.number;
+    Recovered { merge, positions, number, newest: Some(durable), owed, replayed: 0 }
+}
+
+/// Applies the journal behind the checkpoint, and strikes out what it turns out not to owe.
+fn replay(recovered: &mut Recovered, log: &Log) -> anyhow::Result<()> {
+    let from = recovered.newest.as_ref().map_or(log.oldest(), |durable| durable.head().journal());
+    let mut reader = log.read_from(from).map_err(|error| match error {
+        ReadError::Trimmed { .. } | ReadError::Ahead { .. } => anyhow!(
+            "the checkpoints do not belong to the journal ({error}); move DATA_DIR aside and start \
+             with an empty one: the program then continues from ClickHouse"
+        ),
+        error => anyhow!(error).context("cannot read the journal"),
+    })?;
+    while let Some(record) = reader.next(Upto::Durable).context("cannot read the journal")? {
+        let at = record.at;
+        let record = codec::decode(record.payload)
+            .with_context(|| format!("the journal at {at} cannot be understood"))?;
+        if recovered.newest.is_none() && recovered.replayed == 0 {
+            anyhow::ensure!(
+                matches!(record, Record::Gatherer { .. }),
+                "there is no checkpoint, and the beginning of the journal is trimmed away; move \
+                 DATA_DIR aside and start with an empty one: the program then continues from \
+                 ClickHouse"
+            );
+        }
+        if let Record::LaneMinutes(minutes) = &record
+            && minutes.checkpoint == recovered.number
+        {
+            recovered.owed.clear();
+        }
+        recovered.merge.apply(&record);
+        recovered.replayed += 1;
+    }
+    Ok(())
+}
