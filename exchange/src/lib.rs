@@ -8,6 +8,7 @@ pub mod command;
 pub mod frame;
 mod message;
 mod moment;
+pub mod session;
 mod timestamp;
 mod units;
 
@@ -19,5 +20,6 @@ pub use message::{
     Ticker, Trade,
 };
 pub use moment::Moment;
+pub use session::{Input, MarketState, Output, Session, SessionConfig, SessionEvent};
 pub use timestamp::parse_rfc3339_ms;
 pub use units::{BadNumber, Price, Side, Size};
