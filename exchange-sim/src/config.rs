@@ -88,7 +88,7 @@ pub struct Args {
     #[arg(long, default_value_t = 100.0, value_name = "PER_SEC")]
     pub commands_per_sec: f64,
     /// Bytes that may wait for a slow reader before error 25
-    #[arg(long, default_value_t = 16 << 20, value_name = "BYTES")]
+    #[arg(long, default_value_t = 64 << 20, value_name = "BYTES")]
     pub connection_buffer: usize,
 }
 

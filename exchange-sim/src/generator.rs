@@ -16,12 +16,11 @@ use crate::{
     grid::Structure,
     lifecycle,
     market::{Market, Markets, Status},
+    ranks,
 };
 
 /// Deltas an action makes, on average: from rates in deltas to actions.
 const DELTAS_PER_ACTION: f64 = 1.6;
-/// Silent markets: one in this many never trades.
-const SILENT_ONE_IN: usize = 12;
 
 #[derive(Debug)]
 enum Task {
@@ -63,7 +62,7 @@ impl Generator {
             rng: ChaCha8Rng::seed_from_u64(settings.seed),
             catalogue: Catalogue::new(settings.seed),
             ranks: Vec::new(),
-            weights: weights(settings.markets),
+            weights: ranks::weights(settings.markets),
             agenda: BTreeMap::new(),
             actions: 0,
             second,
@@ -315,19 +314,6 @@ fn refine(market: &mut Market, ts_ms: i64, out: &mut Vec<Event>) {
         "price_ranges": market.structure.ranges_json(),
     });
     out.push(lifecycle::of_market(market, "price_level_structure_updated", &fields, ts_ms));
-}
-
-/// Zipf-like: rank r has weight 1/(r+1); the last twelfth has none.
-fn weights(count: usize) -> Vec<u64> {
-    let silent_from = count - count / SILENT_ONE_IN;
-    let mut sum = 0;
-    let each = (0..count).map(|rank| {
-        if rank < silent_from {
-            sum += 1_000_000 / (rank as u64 + 1);
-        }
-        sum
-    });
-    each.collect()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use axum::{
 use serde_json::json;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use crate::{clock, connection::Upgraded, hub::Phase, server::App, session::Peer};
+use crate::{clock, connection::Upgraded, hub::Phase, query::Query, server::App, session::Peer};
 
 pub(crate) const PATH: &str = "/trade-api/ws/v2";
 
@@ -72,8 +72,7 @@ fn accept_key(headers: &HeaderMap) -> Option<String> {
 
 /// How the client calls itself: `?agent=` in the query, or its `User-Agent`.
 fn agent(request: &Request) -> String {
-    let query = request.uri().query().unwrap_or_default();
-    let named = query.split('&').find_map(|pair| pair.strip_prefix("agent="));
+    let query = Query::parse(request.uri().query());
     let header = || request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    named.or_else(header).unwrap_or_default().to_owned()
+    query.one("agent").or_else(header).unwrap_or_default().to_owned()
 }

@@ -37,6 +37,7 @@ mod market_json;
 mod program;
 mod publish;
 mod query;
+mod ranks;
 mod recording;
 mod replay;
 mod rest;

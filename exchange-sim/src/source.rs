@@ -6,6 +6,8 @@ use crate::{clock::Now, event::Event, generator::Generator, market::Markets, rep
 
 /// Deltas owed after a pause of the machine: at most this much time is made up for.
 const CATCH_UP_S: f64 = 0.25;
+/// Deltas made in one turn, so that the lock is never held for long.
+const TURN_MAX: f64 = 20_000.0;
 
 #[derive(Debug)]
 pub(crate) enum Source {
@@ -30,7 +32,7 @@ impl Source {
             Self::Generated { generator, deltas_per_sec, owed, last_ms } => {
                 *last_ms = now.wall_ms.max(*last_ms);
                 *owed += passed.as_secs_f64() * *deltas_per_sec;
-                *owed = owed.min(*deltas_per_sec * CATCH_UP_S + 1.0);
+                *owed = owed.min(*deltas_per_sec * CATCH_UP_S + 1.0).min(TURN_MAX);
                 while *owed >= 1.0 {
                     let before = out.len();
                     generator.step(markets, *last_ms, out);

@@ -1,10 +1,12 @@
 //! What a subscriber gets, against the truth.
 
+use futures_util::StreamExt as _;
 use serde_json::json;
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
     client::{levels_of, rebuild, seqs},
-    world::{World, books},
+    world::{LIMIT, World, books},
 };
 
 #[tokio::test]
@@ -178,5 +180,14 @@ async fn a_market_that_closes_sends_two_empty_snapshots_and_then_nothing() {
         assert!(levels_of(&frame["msg"]).is_empty(), "{frame}");
     }
     assert_eq!(last["seq"].as_u64().unwrap(), before["seq"].as_u64().unwrap() + 1);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_ping_comes_every_ten_seconds() {
+    let world = World::open(&["--start-paused"]).await;
+    let mut client = world.client().await;
+    let heard = tokio::time::timeout(LIMIT, client.socket.next()).await.expect("a ping in time");
+    assert_eq!(heard.unwrap().unwrap(), Message::Ping("heartbeat".into()));
     world.close().await;
 }
