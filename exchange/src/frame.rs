@@ -6,7 +6,7 @@
 
 mod book;
 mod envelope;
-mod fields;
+pub(crate) mod fields;
 mod replies;
 mod tape;
 

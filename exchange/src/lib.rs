@@ -8,7 +8,9 @@ pub mod command;
 pub mod frame;
 mod message;
 mod moment;
+pub mod rest;
 pub mod session;
+pub mod sign;
 mod timestamp;
 mod units;
 
@@ -20,6 +22,8 @@ pub use message::{
     Ticker, Trade,
 };
 pub use moment::Moment;
+pub use rest::{RestError, rest_error_text};
 pub use session::{Input, MarketState, Output, Session, SessionConfig, SessionEvent};
+pub use sign::{BadKey, SignError, Signer, SigningKey};
 pub use timestamp::parse_rfc3339_ms;
 pub use units::{BadNumber, Price, Side, Size};

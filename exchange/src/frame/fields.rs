@@ -112,10 +112,10 @@ pub(super) fn need<T>(value: Option<T>, kind: &str, field: &'static str) -> Resu
 }
 
 /// A value that stands as a JSON string.
-pub(super) struct Text<T>(pub(super) T);
+pub(crate) struct Text<T>(pub(crate) T);
 
 /// What can be made from the text of a JSON string.
-pub(super) trait FromText: Sized {
+pub(crate) trait FromText: Sized {
     /// What the error says was expected.
     const EXPECTED: &'static str;
 
