@@ -50,12 +50,9 @@ impl Market {
 
     /// Whether something here needs to be looked at again as time passes.
     pub(crate) fn is_undecided(&self) -> bool {
-        let open_question = |segment: &Segment| match segment.placing() {
-            // Without clock and frames, it only waits for its first delta.
-            Some(start) => {
-                !self.started || start.shown.clock.is_some() || segment.first_news().is_some()
-            }
-            None => false,
+        // A lane without clock that showed a book of ours only waits for its first delta.
+        let open_question = |segment: &Segment| {
+            segment.placing().is_some() && !(self.started && self.may_cover(segment))
         };
         self.challenge.is_some()
             || self.dispute.is_some()
@@ -67,7 +64,9 @@ impl Market {
         for (at, segment) in self.segments.iter().enumerate() {
             let Some(start) = segment.placing() else { continue };
             let same_book = start.shown.book.hash() == self.book.hash();
-            let older = self.log.last().is_some_and(|e| start.from.wall_ns <= e.from.wall_ns);
+            let slack = shared.config.era_slack.as_nanos() as i64;
+            let late = start.from.wall_ns.saturating_add(slack);
+            let older = self.log.last().is_some_and(|entry| late <= entry.from.wall_ns);
             let mute = start.shown.clock.is_none() && segment.first_news().is_none();
             let idle = mute && (same_book || older);
             if start.denied {
@@ -116,8 +115,14 @@ impl Market {
             () if silent => HoleCause::GathererSilent,
             () => self.ended,
         };
-        if !unplaced.ahead.is_empty() {
-            return self.go_on_with(shared, &unplaced.ahead, cause, time);
+        let mut ahead = unplaced.ahead.clone();
+        if self.doubted.is_none() {
+            // Denied for want of time only: as good as the others.
+            let beyond = |at: &usize| self.segments[*at].begin_clock(self.clock) >= self.clock;
+            ahead.extend(unplaced.denied.iter().copied().filter(beyond));
+        }
+        if !ahead.is_empty() {
+            return self.go_on_with(shared, &ahead, cause, time);
         }
         if !unplaced.denied.is_empty() {
             return self.go_on_with(shared, &unplaced.denied, cause, time);

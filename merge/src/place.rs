@@ -12,7 +12,7 @@ use crate::{
     minutes::Fate,
     output::AlarmKind,
     record::Provenance,
-    segment::{Says, Segment, Shown, Stage},
+    segment::{Item, Says, Segment, Shown, Stage},
     shared::Shared,
 };
 
@@ -129,7 +129,17 @@ impl Market {
         }
         let newer = first.is_none_or(|(clock, _)| clock >= self.clock);
         if newer && self.log.hash_before(end) == Some(hash) {
-            return Found::Join(end);
+            // Equal books may come again: first what others have for this place.
+            let older = |item: &Item| match (&item.says, first) {
+                (Says::Delta(held), Some((clock, change))) => {
+                    item.clock <= clock && *held != change
+                }
+                (Says::Delta(_), None) => true,
+                (Says::Snapshot(_), _) => false,
+            };
+            let mut fronts = self.segments.iter().filter(|other| other.joined().is_some());
+            let waits = fronts.any(|other| other.pending.front().is_some_and(older));
+            return if waits { Found::Wait } else { Found::Join(end) };
         }
         let clock = first.map_or(self.clock, |(clock, _)| clock);
         let known = segment.pending.len().is_power_of_two() && self.meets_later(segment);
@@ -163,8 +173,13 @@ impl Market {
     pub(crate) fn find_by_book(&self, hash: u64, change: Change) -> Option<u64> {
         let fits = |index: &u64| {
             let before = index.checked_sub(1).and_then(|before| self.log.entry(before));
-            before.is_some_and(|entry| {
-                entry.hash == hash && [What::Delta(change), What::Base].contains(&entry.what)
+            before.is_some_and(|entry| match entry.what {
+                What::Delta(held) => entry.hash == hash && held == change,
+                // A delta after the base's receipt is not in it.
+                What::Base => {
+                    entry.hash == hash && change.ts_ms <= entry.from.wall_ns.div_euclid(1_000_000)
+                }
+                What::Emptied => false,
             })
         };
         (self.log.first()..=self.log.end()).rev().find(fits)

@@ -159,9 +159,12 @@ impl Segment {
 
     /// Its first frame that is an event: a delta, or `None` for a book that was emptied.
     pub(crate) fn first_news(&self) -> Option<Option<(u64, Change)>> {
+        let empty = self.placing().is_some_and(|start| start.shown.book.is_empty());
         self.pending.iter().find_map(|item| match &item.says {
             Says::Delta(change) => Some(Some((item.clock, *change))),
-            Says::Snapshot(shown) => (!shown.asked && shown.book.is_empty()).then_some(None),
+            Says::Snapshot(shown) => {
+                (!empty && !shown.asked && shown.book.is_empty()).then_some(None)
+            }
         })
     }
 
