@@ -66,7 +66,7 @@ impl Plan {
             liar: false,
             tick: 100 * MS,
             max_latency: 1 + i64::from(some(400)) * MS,
-            window: if some(1) == 1 { 4 } else { 8_192 },
+            window: if some(1) == 1 { 8 } else { 8_192 },
         };
         match seed % 8 {
             0 => plan.era_change = true,

@@ -229,21 +229,6 @@ impl World {
         }
     }
 
-    /// For a single seed: everything that went in and came out.
-    pub(crate) fn print(&self) {
-        for (g, gatherer) in self.gatherers.iter().enumerate() {
-            for (wall, kept) in &gatherer.log {
-                eprintln!("g{g} {:>9}us {kept:?}", (wall - WALL) / 1000);
-            }
-        }
-        for record in &self.journal {
-            eprintln!("{record:?}");
-        }
-        for alarm in &self.alarms {
-            eprintln!("{alarm:?}");
-        }
-    }
-
     fn act(&mut self, market: usize) {
         if self.time >= self.plan.length {
             return;
