@@ -2,6 +2,26 @@
 //!
 //! Pure: no clock, no socket, no file. Time comes in with every call; what to do comes out of
 //! [`Merge::poll`]. The whole state serialises, and is a checkpoint.
+//!
+//! Per lane, seq must rise by one (`lane`). Per market, what a lane delivers between a snapshot and
+//! a break is a *segment* (`segment`); it is placed in the *log* of accepted events by its
+//! snapshot's clock and book (`place`), and from there on compared position by position
+//! (`follow`), so that identity needs no search. Segments at the end of the log vote on the next
+//! event (`vote`, and `quick` for the common case). Contradictions end in quarantine (`dispute`),
+//! gaps in holes (`holes`, `begin`). `settle` runs these until nothing moves. `replay` brings the
+//! canonical side forward after a restart.
+//!
+//! What cannot be known, and what is done then:
+//! - The last covering lane ends inside a clock's deltas and the missing rest sums to nothing: a
+//!   snapshot of that clock equals our book, so no hole is seen.
+//! - The last covering lane ends, and the next snapshot has a later clock: the last clock may lack
+//!   deltas; `HoleRecord::from_whole` says whether that is excluded.
+//! - Two lanes contradict and neither shows a fresh snapshot in time: the better record, then the
+//!   lower index wins, and the rows are marked `disputed`.
+//! - Fewer than two other lanes were heard after an event that one lane invented: it is accepted
+//!   after `confirm_wait`, and refuted later by a hole of cause `Divergence` and a fresh snapshot.
+//! - Without clock, books that come again cannot be told apart by a snapshot alone: a gap between
+//!   equal books is not seen, and snapshots that crossed on the way may be put in the wrong order.
 
 mod begin;
 mod config;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use exchange::{Delta, Frame, Level, Message, Price, Side, Size, Snapshot};
+use exchange::{Delta, Frame, Level, Message, Price, Side, Size, Snapshot, Trade};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use uuid::Uuid;
@@ -182,4 +182,17 @@ pub(crate) fn frame(
     message: Message<'static>,
 ) -> Frame<'static> {
     Frame { sid: Some(sid), seq, id, sending_ts_ms: None, unknown_fields: 0, message }
+}
+
+pub(crate) fn trade(market: usize, trade_id: Uuid, ts_ms: i64) -> Message<'static> {
+    Message::Trade(Trade {
+        trade_id,
+        market_ticker: TICKERS[market],
+        yes_price: Price::from_units(4_000).expect("small"),
+        no_price: Price::from_units(6_000).expect("small"),
+        count: Size::from_units(100),
+        taker: Side::Yes,
+        is_block_trade: None,
+        ts_ms,
+    })
 }

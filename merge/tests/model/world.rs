@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
-use exchange::{Frame, Message, Moment, Price, Side, Size, Trade};
+use exchange::{Frame, Message, Moment};
 use merge::{Config, GathererIndex, LaneMinute, Merge, Record};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{
     lie::lie,
     plan::{MS, Plan},
-    truth::{TICKERS, Truth, frame},
+    truth::{Truth, frame, trade},
 };
 
 /// What the simulated wall clocks show at the start.
@@ -241,7 +241,7 @@ impl World {
         let ts_ms = (WALL + self.time) / MS;
         let closes = self.plan.closes;
         let range = self.markets[market].act(closes, ts_ms, &mut self.rng);
-        let trade = self.rng.random_bool(0.3).then(|| {
+        let traded = self.rng.random_bool(0.3).then(|| {
             self.trades += 1;
             Uuid::from_u128(self.trades)
         });
@@ -260,27 +260,14 @@ impl World {
                     self.send(g, 1, None, message, again);
                 }
             }
-            if let Some(trade_id) = trade {
-                self.send(g, 2, None, self.trade(market, trade_id, ts_ms), Tag::Trade(trade_id));
+            if let Some(trade_id) = traded {
+                self.send(g, 2, None, trade(market, trade_id, ts_ms), Tag::Trade(trade_id));
             }
             if cut {
                 let when = self.gatherers[g].session.as_ref().map_or(self.time, |s| s.received + 1);
                 self.at(when, Happens::Cut(g, session));
             }
         }
-    }
-
-    fn trade(&self, market: usize, trade_id: Uuid, ts_ms: i64) -> Message<'static> {
-        Message::Trade(Trade {
-            trade_id,
-            market_ticker: TICKERS[market],
-            yes_price: Price::from_units(4_000).expect("small"),
-            no_price: Price::from_units(6_000).expect("small"),
-            count: Size::from_units(100),
-            taker: Side::Yes,
-            is_block_trade: None,
-            ts_ms,
-        })
     }
 
     /// The exchange sends; the network and the liar do what they do.
