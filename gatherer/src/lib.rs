@@ -1,1 +1,38 @@
-//! To come.
+//! Captures the feed on one machine: socket, stamp, decode, spool; from there local ClickHouse and gRPC.
+//!
+//! What is captured is on its way to the disk before anyone else sees it. The sockets wait for the spool only.
+
+mod acks;
+mod args;
+mod board;
+mod choice;
+mod config;
+mod connections;
+mod dial;
+mod following;
+mod health;
+mod housekeeping;
+mod http;
+mod intake;
+mod keep;
+mod link;
+mod local_store;
+mod markets;
+mod parse;
+mod poll;
+mod program;
+mod rest;
+mod rows;
+mod socket;
+mod spread;
+mod start;
+mod status;
+mod telemetry;
+mod tls;
+mod trim;
+mod uplink;
+
+pub use args::Args;
+pub use choice::Choice;
+pub use config::{Config, Listen, LocalStore, Venue};
+pub use program::{main_with, run};

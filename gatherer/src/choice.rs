@@ -1,0 +1,96 @@
+//! What the operator asked to be captured.
+
+use std::{collections::BTreeSet, fmt, str::FromStr};
+
+/// What the operator asked for.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Choice {
+    /// Every open market.
+    pub all: bool,
+    /// These markets.
+    pub tickers: BTreeSet<String>,
+    /// Open markets whose ticker begins with one of these.
+    pub prefixes: BTreeSet<String>,
+}
+
+impl Choice {
+    /// Whether markets come and go without the operator.
+    pub fn is_open_ended(&self) -> bool {
+        self.all || !self.prefixes.is_empty()
+    }
+
+    /// Whether `ticker` is among what is asked for beyond the list.
+    pub(crate) fn wants(&self, ticker: &str) -> bool {
+        self.all || self.prefixes.iter().any(|prefix| ticker.starts_with(prefix.as_str()))
+    }
+}
+
+impl FromStr for Choice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut choice = Self::default();
+        for word in text.split([',', ' ', '\n']).filter(|word| !word.is_empty()) {
+            let (name, is_prefix) = match word.strip_suffix('*') {
+                Some(prefix) => (prefix, true),
+                None => (word, false),
+            };
+            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+            if name.is_empty() || name.len() > proto::limits::TICKER_BYTES_MAX {
+                return Err(format!("{word:?} is not a ticker (all open markets are `all`)"));
+            }
+            if !name.bytes().all(allowed) {
+                return Err(format!("{word:?} is neither a ticker nor a series as KXBTC*"));
+            }
+            match (name, is_prefix) {
+                ("all" | "ALL", false) => choice.all = true,
+                (prefix, true) => drop(choice.prefixes.insert(prefix.to_owned())),
+                (ticker, false) => drop(choice.tickers.insert(ticker.to_owned())),
+            }
+        }
+        if choice == Self::default() {
+            return Err("not set: tickers separated by commas, `all`, or series as KXBTC*".into());
+        }
+        Ok(choice)
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = self.all.then(|| "all".to_owned());
+        let series = self.prefixes.iter().map(|prefix| format!("{prefix}*"));
+        let tickers = self.tickers.iter().take(5).cloned();
+        let words: Vec<String> = all.into_iter().chain(series).chain(tickers).collect();
+        f.write_str(&words.join(","))?;
+        match self.tickers.len().saturating_sub(5) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_series_and_all_are_told_apart() {
+        let read = |text: &str| text.parse::<Choice>().map(|choice| choice.to_string());
+        assert_eq!(read("B,A A"), Ok("A,B".to_owned()));
+        assert_eq!(read("KXBTC*, KXETH*"), Ok("KXBTC*,KXETH*".to_owned()));
+        assert_eq!(read("all"), Ok("all".to_owned()));
+        assert_eq!(read("a,b,c,d,e,f,g"), Ok("a,b,c,d,e and 2 more".to_owned()));
+        for wrong in ["", " , ", "*", "A*B", "A/B", "A;B"] {
+            assert!(read(wrong).is_err(), "{wrong:?} was taken");
+        }
+    }
+
+    #[test]
+    fn a_series_is_a_prefix() {
+        let choice: Choice = "KXBTC*".parse().expect("a series");
+        assert!(choice.wants("KXBTC15M-26NOV21") && choice.wants("KXBTC-1"));
+        assert!(!choice.wants("KXETH-1"));
+        assert!(choice.is_open_ended());
+        assert!(!"KXBTC-1".parse::<Choice>().expect("a ticker").is_open_ended());
+    }
+}

@@ -1,0 +1,123 @@
+//! Everything that can go wrong at the start goes wrong here, one clear line each, before anything is captured.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    net::SocketAddr,
+    path::Path,
+    sync::{Arc, OnceLock},
+};
+
+use anyhow::Context as _;
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde_json::json;
+use service::{clock::Clock, http, metrics, ports};
+use spool::{Log, Options, Recovered, Spool, Writer};
+use tokio::net::TcpListener;
+
+use crate::{
+    acks::Acks,
+    config::{Config, Listen, Venue},
+    dial::Dialer,
+    local_store::{self, Local},
+    markets,
+    rest::Rest,
+    telemetry,
+};
+
+/// What the parts are made of.
+pub(crate) struct Started {
+    pub(crate) clock: Clock,
+    pub(crate) rest: Rest,
+    pub(crate) dialer: Dialer,
+    pub(crate) ports: Ports,
+    pub(crate) markets: BTreeSet<String>,
+    pub(crate) writer: Writer,
+    pub(crate) log: Log,
+    pub(crate) acks: Acks,
+    pub(crate) local: Option<Local>,
+    pub(crate) metrics: Option<PrometheusHandle>,
+}
+
+/// Key, certificates, ports, markets, spool, engine: in this order, so that what fails first leaves nothing behind.
+pub(crate) async fn start(config: &Config) -> anyhow::Result<Started> {
+    let clock = Clock::start();
+    let metrics = recorder();
+    let signer = Arc::new(signer(&config.venue)?);
+    let rest = Rest::new(&config.venue, Arc::clone(&signer), clock)?;
+    let dialer = Dialer::new(&config.venue, &config.gatherer_id, signer, clock)?;
+    let ports = Ports::bind(&config.listen).await?;
+    let markets = markets::first_look(&rest, &config.markets).await?;
+    let (writer, log, recovered) = open_spool(config)?;
+    telemetry::spool_opened(&recovered);
+    let acks = Acks::open(&config.data_dir.join("acks"))?;
+    let local = local_store::start(config).await?;
+    Ok(Started { clock, rest, dialer, ports, markets, writer, log, acks, local, metrics })
+}
+
+fn signer(venue: &Venue) -> anyhow::Result<exchange::Signer> {
+    let path = venue.key_file.display();
+    let pem = fs::read_to_string(&venue.key_file)
+        .with_context(|| format!("cannot read the private key {path} (PROD_KEYFILE)"))?;
+    exchange::Signer::from_pem(&venue.key_id, &pem)
+        .with_context(|| format!("{path} (PROD_KEYFILE) is not a private key we can sign with"))
+}
+
+fn open_spool(config: &Config) -> anyhow::Result<(Writer, Log, Recovered)> {
+    let options = Options {
+        quota_bytes: Some(config.spool_quota_bytes),
+        record_bytes_max: proto::limits::CAPTURE_BYTES_MAX,
+        ..Options::default()
+    };
+    let dir = spool_dir(&config.data_dir);
+    Spool::open(&dir, options)
+        .with_context(|| format!("cannot open the spool in {} (DATA_DIR)", dir.display()))
+}
+
+/// Where the spool is.
+pub(crate) fn spool_dir(data_dir: &Path) -> std::path::PathBuf {
+    data_dir.join("spool")
+}
+
+/// One recorder a process, however many gatherers run in it (tests, the demo); `None` if somebody else has installed one.
+fn recorder() -> Option<PrometheusHandle> {
+    static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+    RECORDER.get_or_init(|| metrics::install().ok()).clone()
+}
+
+/// The three listeners.
+pub(crate) struct Ports {
+    pub(crate) grpc: TcpListener,
+    pub(crate) http: TcpListener,
+    pub(crate) metrics: TcpListener,
+}
+
+impl Ports {
+    async fn bind(listen: &Listen) -> anyhow::Result<Self> {
+        Ok(Self {
+            grpc: http::bind(listen.grpc, "GRPC_ADDR").await?,
+            http: http::bind(listen.http, "HTTP_ADDR").await?,
+            metrics: http::bind(listen.metrics, "METRICS_ADDR").await?,
+        })
+    }
+
+    /// Tells where it listens, in the log and in the port file.
+    pub(crate) fn tell(&self, file: Option<&Path>) -> anyhow::Result<()> {
+        let addr = |listener: &TcpListener| -> anyhow::Result<SocketAddr> {
+            listener.local_addr().context("a listener without an address")
+        };
+        let (grpc, http, metrics) = (addr(&self.grpc)?, addr(&self.http)?, addr(&self.metrics)?);
+        tracing::info!(event = "listening", %grpc, %http, %metrics, "listening");
+        match file {
+            None => Ok(()),
+            Some(path) => {
+                let told = json!({
+                    "grpc": grpc.to_string(),
+                    "http": http.to_string(),
+                    "metrics": metrics.to_string(),
+                });
+                ports::write(path, &told)
+            }
+        }
+    }
+}
