@@ -78,6 +78,18 @@ impl World {
 
     /// Everything that must hold at the end.
     async fn check(&self) {
+        self.check_events().await;
+        self.check_accounts().await;
+        let rows = self.count("SELECT count() FROM orderbook_events").await;
+        assert_eq!(self.parquet_rows(), rows, "the archive holds what ClickHouse holds");
+    }
+
+    async fn count(&self, query: &str) -> u64 {
+        self.client().query(query).fetch_one().await.expect("a query")
+    }
+
+    /// Every change of the truth once, in its place, and the books that follow from them.
+    async fn check_events(&self) {
         let client = self.client();
         let stored: Vec<Stored> = client
             .query(
@@ -100,29 +112,29 @@ impl World {
                 (ticker, change.clock, change.ord, side, format!("{price}"), format!("{qty}"))
             })
             .collect();
-        let differs = stored.iter().zip(&expected).position(|(stored, expected)| stored != expected);
+        let differs =
+            stored.iter().zip(&expected).position(|(stored, expected)| stored != expected);
         assert_eq!(differs, None, "{:?}", differs.map(|at| (&stored[at], &expected[at])));
         assert_eq!(stored.len(), expected.len(), "{}", program_log(&self.setting.dir));
 
-        let count = async |query: &str| -> u64 {
-            client.query(query).fetch_one().await.expect("a query")
-        };
-        assert_eq!(count("SELECT count() FROM gaps").await, 0);
-        let rows = count("SELECT count() FROM orderbook_events").await;
+        assert_eq!(self.count("SELECT count() FROM gaps").await, 0);
+        let rows = self.count("SELECT count() FROM orderbook_events").await;
         let keys = "SELECT uniqExact(market_ticker, seq, side, price) FROM orderbook_events";
-        assert_eq!(rows, count(keys).await, "a row is stored twice");
-        for gatherer in ["east", "west", "north"] {
-            let sum = format!(
-                "SELECT sum(frames) FROM lane_minutes FINAL WHERE gatherer = '{gatherer}'"
-            );
-            assert_eq!(count(&sum).await, self.truth.frames(), "the accounts of {gatherer}");
-        }
-        assert_eq!(self.parquet_rows(), rows, "the archive holds what ClickHouse holds");
+        assert_eq!(rows, self.count(keys).await, "a row is stored twice");
         let wrong = "SELECT count() FROM (SELECT market_ticker, side, price, sum(qty) AS qty \
             FROM orderbook_events WHERE type = 'delta' GROUP BY ALL HAVING qty != 0) AS book \
             FULL JOIN latest_book AS latest USING (market_ticker, side, price) \
             WHERE book.qty != latest.size";
-        assert_eq!(count(wrong).await, 0, "latest_book is the sum of the changes");
+        assert_eq!(self.count(wrong).await, 0, "latest_book is the sum of the changes");
+    }
+
+    /// Every frame of every gatherer is accounted for once.
+    async fn check_accounts(&self) {
+        for gatherer in ["east", "west", "north"] {
+            let sum =
+                format!("SELECT sum(frames) FROM lane_minutes FINAL WHERE gatherer = '{gatherer}'");
+            assert_eq!(self.count(&sum).await, self.truth.frames(), "the accounts of {gatherer}");
+        }
     }
 
     fn parquet_rows(&self) -> u64 {
@@ -179,4 +191,48 @@ async fn killed_again_and_again_the_record_is_the_same() {
         assert!(gatherer.acked() > 0, "seed {seed}: never acknowledged");
         assert_eq!(gatherer.asked_below_acked(), 0, "seed {seed}: what is acked may be gone");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_checkpoint_falls_back_to_the_one_before() {
+    let world = World::new(3, "damaged").await;
+    let program = Program::start(&world.setting).await;
+    until("three checkpoints", async || {
+        program.health().await["journal"]["checkpoint"].as_u64().unwrap_or(0) >= 3
+    })
+    .await;
+    program.crash();
+    let checkpoints = world.setting.dir.join("data/checkpoints");
+    let names =
+        std::fs::read_dir(&checkpoints).expect("a folder").map(|one| one.expect("one").path());
+    let newest = names.filter(|path| path.extension().is_none()).max().expect("at least one");
+    let mut bytes = std::fs::read(&newest).expect("readable");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x40;
+    std::fs::write(&newest, bytes).expect("writes");
+    let program = Program::start(&world.setting).await;
+    world.finished(&program).await;
+    assert!(program.stop().await.success(), "{}", program_log(&world.setting.dir));
+    let log = program_log(&world.setting.dir);
+    assert!(log.contains(newest.to_str().expect("text")), "the damaged file is named: {log}");
+    world.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_disk_is_replaced_from_clickhouse_and_the_spools() {
+    let world = World::new(4, "lost").await;
+    let program = Program::start(&world.setting).await;
+    until("a good part to be stored", async || {
+        program.health().await["clickhouse"]["rows_total"].as_u64().unwrap_or(0) > 8_000
+    })
+    .await;
+    program.crash();
+    let before = world.count("SELECT count() FROM orderbook_events WHERE type = 'delta'").await;
+    assert!(before < CHANGES as u64, "the crash came too late to tell anything");
+    std::fs::remove_dir_all(world.setting.dir.join("data")).expect("it is there");
+    let program = Program::start(&world.setting).await;
+    world.finished(&program).await;
+    assert!(program.stop().await.success(), "{}", program_log(&world.setting.dir));
+    assert!(program_log(&world.setting.dir).contains("took_over"));
+    world.check_events().await;
 }

@@ -162,7 +162,8 @@ impl Inner {
         }
         loop {
             let wall_ns = wall_ns();
-            send(FollowReply::Heartbeat(Heartbeat { written, wall_ns, sent_below: written })).await?;
+            send(FollowReply::Heartbeat(Heartbeat { written, wall_ns, sent_below: written }))
+                .await?;
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }

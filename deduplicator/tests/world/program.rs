@@ -34,7 +34,8 @@ pub fn command(setting: &Setting) -> Command {
         .current_dir(&setting.dir)
         .env_clear()
         .envs(std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "HOME"))
-        .args(["--http-addr=127.0.0.1:0", "--metrics-addr=127.0.0.1:0", "--batch-flush-secs=0.2"])
+        .args(["--metrics-addr=127.0.0.1:0", "--batch-flush-secs=0.2"])
+        .env("HTTP_ADDR", "127.0.0.1:0")
         .arg(format!("--gatherers={}", setting.gatherers))
         .arg(format!("--data-dir={}", setting.dir.join("data").display()))
         .arg(format!("--port-file={}", setting.dir.join("ports.json").display()))
@@ -108,7 +109,8 @@ pub fn program_log(dir: &Path) -> String {
 pub async fn get(address: &str, path: &str) -> String {
     let answer = async {
         let mut stream = TcpStream::connect(address).await?;
-        let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await?;
         let mut text = String::new();
         stream.read_to_string(&mut text).await?;

@@ -83,7 +83,8 @@ impl Truth {
             out.push(bytes);
         };
         push(Capture::SessionOpened { session, stamp: stamp(0), about: "{}" });
-        let subscribed = br#"{"type":"subscribed","id":1,"msg":{"channel":"orderbook_delta","sid":1}}"#;
+        let subscribed =
+            br#"{"type":"subscribed","id":1,"msg":{"channel":"orderbook_delta","sid":1}}"#;
         push(Capture::Frame { session, stamp: stamp(0), bytes: subscribed });
         let mut seq = 0;
         for market in 0..self.markets {
