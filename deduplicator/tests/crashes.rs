@@ -36,7 +36,7 @@ impl World {
             .await
             .expect("no panic")
             .expect("an engine");
-        let truth = Truth::new(seed, MARKETS, CHANGES, wall_ns() - 60_000_000_000);
+        let truth = Truth::new(seed, (MARKETS, CHANGES), wall_ns() - 60_000_000_000, 100_000);
         let mut gatherers = Vec::new();
         for (name, behind_us) in [("east", 0), ("west", 700), ("north", 2_500)] {
             let captures = truth.captures(behind_us);

@@ -144,6 +144,9 @@ impl Inner {
         let mut at = usize::try_from(from.offset / STEP).expect("small");
         while at < self.captures.len() {
             let end = (at + self.batch).min(self.captures.len());
+            // Nothing is sent before it was received: a script may lie in the future.
+            let early_ns = received_ns(&self.captures[end - 1]) - wall_ns();
+            tokio::time::sleep(Duration::from_nanos(u64::try_from(early_ns).unwrap_or(0))).await;
             let mut records = Vec::new();
             for capture in &self.captures[at..end] {
                 push_record(&mut records, capture);
@@ -171,4 +174,13 @@ impl Inner {
 
 pub fn wall_ns() -> i64 {
     service::clock::Clock::start().wall_ns()
+}
+
+fn received_ns(capture: &[u8]) -> i64 {
+    match proto::Capture::decode(capture).expect("ours") {
+        proto::Capture::SessionOpened { stamp, .. }
+        | proto::Capture::Frame { stamp, .. }
+        | proto::Capture::SessionClosed { stamp, .. }
+        | proto::Capture::Status { stamp, .. } => stamp.wall_ns,
+    }
 }

@@ -89,6 +89,26 @@ impl Program {
         self.child.wait().expect("ended");
     }
 
+    /// User and system time so far.
+    pub fn cpu_seconds(&self) -> f64 {
+        let stat = self.proc("stat");
+        let after_name = stat.rsplit(')').next().unwrap_or_default();
+        let mut ticks = after_name.split_whitespace().skip(11).map(|field| field.parse::<f64>());
+        let mut next = || ticks.next().and_then(Result::ok).unwrap_or(0.0);
+        // Linux counts in hundredths of a second.
+        (next() + next()) / 100.0
+    }
+
+    pub fn resident_kb(&self) -> u64 {
+        let status = self.proc("status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+        line.split_whitespace().next().and_then(|kb| kb.parse().ok()).unwrap_or(0)
+    }
+
+    fn proc(&self, name: &str) -> String {
+        std::fs::read_to_string(format!("/proc/{}/{name}", self.child.id())).unwrap_or_default()
+    }
+
     fn pid(&self) -> Pid {
         Pid::from_raw(self.child.id().cast_signed())
     }

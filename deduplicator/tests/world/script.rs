@@ -23,6 +23,8 @@ pub struct Truth {
     pub markets: usize,
     pub changes: Vec<Change>,
     pub start_ns: i64,
+    /// Between two changes.
+    pub step_ns: i64,
 }
 
 pub fn ticker(market: usize) -> String {
@@ -35,7 +37,7 @@ fn market_id(market: usize) -> uuid::Uuid {
 
 impl Truth {
     /// `changes` changes of `markets` books that begin empty; the same seed gives the same day.
-    pub fn new(seed: u64, markets: usize, changes: usize, start_ns: i64) -> Self {
+    pub fn new(seed: u64, (markets, changes): (usize, usize), start_ns: i64, step_ns: i64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut books: Vec<BTreeMap<(bool, u16), i64>> = vec![BTreeMap::new(); markets];
         let mut heads = vec![(100_u64, 0_u16); markets];
@@ -61,11 +63,11 @@ impl Truth {
                 no: place.0,
                 price: place.1,
                 delta,
-                ts_ms: start_ns / 1_000_000 + at as i64 / 10,
+                ts_ms: (start_ns + at as i64 * step_ns) / 1_000_000,
             });
             *ord += 1;
         }
-        Self { markets, changes: all, start_ns }
+        Self { markets, changes: all, start_ns, step_ns }
     }
 
     /// Capture records of a gatherer `behind_us` behind the first: one session, one sid, a snapshot
@@ -73,7 +75,7 @@ impl Truth {
     pub fn captures(&self, behind_us: i64) -> Vec<Vec<u8>> {
         let session = 1 << 32 | 1;
         let stamp = |at: i64| {
-            let wall_ns = self.start_ns + at * 100_000 + behind_us * 1_000;
+            let wall_ns = self.start_ns + at * self.step_ns + behind_us * 1_000;
             Stamp { wall_ns, mono_ns: wall_ns.cast_unsigned() }
         };
         let mut out = Vec::new();
