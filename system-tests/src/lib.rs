@@ -1,1 +1,178 @@
-//! To come.
+//! What the stories share: a whole system in a temporary folder, and the comparison at its end.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use demo::chaos;
+use demo::fleet::{Fleet, Plan, SimOptions};
+use demo::oracle::Report;
+use demo::verify::{Holes, Outcome};
+use tempfile::TempDir;
+
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// What a busy machine may take for a few thousand events.
+const EVENTS_MAX: Duration = Duration::from_secs(120);
+
+/// A running system.
+pub struct Story {
+    /// Its programs.
+    pub fleet: Fleet,
+    killed: Vec<String>,
+    folder: TempDir,
+    /// Ten processes are enough for two cores: one story at a time, in whatever process it runs.
+    _turn: File,
+}
+
+impl Story {
+    /// Starts a system of three gatherers on a simulated exchange and waits until it is connected.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn begin(host: &str, sim: SimOptions) -> anyhow::Result<Self> {
+        Self::of(host, sim, 3, |_| ()).await
+    }
+
+    /// Starts a system of so many gatherers; `change` may change the plan before.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn of(
+        host: &str,
+        sim: SimOptions,
+        gatherers: usize,
+        change: impl FnOnce(&mut Plan),
+    ) -> anyhow::Result<Self> {
+        let turn = turn()?;
+        let folder = tempfile::Builder::new().prefix("kalshi-story-").tempdir()?;
+        let mut plan =
+            Plan::simulated(PathBuf::from(host), folder.path().to_owned(), sim, gatherers);
+        change(&mut plan);
+        let fleet = Fleet::start(&plan, |_| ()).await?;
+        let mut story = Self { fleet, killed: Vec::new(), folder, _turn: turn };
+        story.kept(|story| Box::pin(async { story.fleet.connected().await })).await?;
+        story.fleet.sim()?.resume().await?;
+        Ok(story)
+    }
+
+    /// Runs on until the record has so many events more.
+    ///
+    /// # Errors
+    /// When it does not get them, or a program ends.
+    pub async fn events(&mut self, more: u64) -> anyhow::Result<()> {
+        let count = |health: demo::fleet::Health| health.count("/canonical/events");
+        let before = count(self.fleet.deduplicator.health().await?);
+        for _ in 0..EVENTS_MAX.as_millis() / LOOK_AGAIN.as_millis() {
+            self.fleet.check_alive()?;
+            if count(self.fleet.deduplicator.health().await?) >= before + more {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        bail!("no {more} events within {EVENTS_MAX:?}")
+    }
+
+    /// Waits until every lane is whole.
+    ///
+    /// # Errors
+    /// When one stays broken.
+    pub async fn recovered(&mut self) -> anyhow::Result<()> {
+        chaos::recovered(&mut self.fleet).await
+    }
+
+    /// Ends a gatherer as by a power cut and starts it again.
+    ///
+    /// # Errors
+    /// When it does not come back.
+    pub async fn kill_gatherer(&mut self, who: usize) -> anyhow::Result<()> {
+        self.killed.push(self.fleet.gatherers[who].name.clone());
+        self.fleet.gatherers[who].kill_and_restart().await
+    }
+
+    /// Orders a fault for the connections of one gatherer; `order` names everything but them.
+    ///
+    /// # Errors
+    /// When the simulator refuses.
+    pub async fn fault(&self, who: usize, mut order: serde_json::Value) -> anyhow::Result<()> {
+        let sim = self.fleet.sim()?;
+        order["connection"] = sim.connections_of(&self.fleet.gatherers[who].name)?;
+        sim.fault(&order).await
+    }
+
+    /// A figure of the deduplicator about a gatherer.
+    ///
+    /// # Errors
+    /// When the deduplicator does not answer.
+    pub async fn figure(&self, who: usize, what: &str) -> anyhow::Result<u64> {
+        let pointer = format!("/gatherers/{}/{what}", self.fleet.gatherers[who].name);
+        Ok(self.fleet.deduplicator.health().await?.count(&pointer))
+    }
+
+    /// Waits until a figure of the deduplicator about a gatherer is not zero.
+    ///
+    /// # Errors
+    /// When it stays zero.
+    pub async fn noticed(&self, who: usize, what: &str) -> anyhow::Result<()> {
+        for _ in 0..EVENTS_MAX.as_millis() / LOOK_AGAIN.as_millis() {
+            if self.figure(who, what).await? > 0 {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        bail!("the deduplicator never noticed any {what}")
+    }
+
+    /// Lets the exchange rest, waits until everything is stored, stops the deduplicator, compares.
+    ///
+    /// # Errors
+    /// When something does not get quiet or cannot be read. The folder is kept then.
+    pub async fn verify(&mut self, holes: Holes) -> anyhow::Result<Report> {
+        self.kept(|story| {
+            Box::pin(async move {
+                story.fleet.sim()?.pause().await?;
+                story.fleet.caught_up().await?;
+                story.fleet.sim()?.flush().await?;
+                story.fleet.deduplicator.program.stop().await?;
+                Outcome::of(&story.fleet, &story.killed)?.verify(holes).await
+            })
+        })
+        .await
+    }
+
+    /// The whole end: compares, asserts that nothing is wrong, stops everything.
+    ///
+    /// # Errors
+    /// When something is wrong. The folder is kept then, and named.
+    pub async fn end(mut self, holes: Holes) -> anyhow::Result<Report> {
+        let report = self.verify(holes).await?;
+        if report.total() > 0 {
+            self.folder.disable_cleanup(true);
+            bail!("the record is not the truth; see {}\n{report}", self.folder.path().display());
+        }
+        self.fleet.stop().await?;
+        Ok(report)
+    }
+
+    /// Keeps the folder, with its logs, when what is tried fails.
+    async fn kept<T>(
+        &mut self,
+        what: impl for<'a> FnOnce(
+            &'a mut Self,
+        ) -> std::pin::Pin<Box<dyn Future<Output = anyhow::Result<T>> + 'a>>,
+    ) -> anyhow::Result<T> {
+        let outcome = what(self).await;
+        if outcome.is_err() {
+            self.folder.disable_cleanup(true);
+        }
+        outcome.with_context(|| format!("the logs are in {}", self.folder.path().display()))
+    }
+}
+
+/// Waits for the other stories of this machine to end.
+fn turn() -> anyhow::Result<File> {
+    let path = std::env::temp_dir().join("kalshi-stories.lock");
+    let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+    file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+    Ok(file)
+}

@@ -1,0 +1,130 @@
+//! What is told wrong is answered with one clear line and the right exit code, and nothing half-made.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use system_tests::Story;
+
+use crate::{PROGRAMS, market};
+
+/// How a start ended.
+struct Ended {
+    code: Option<i32>,
+    said: String,
+}
+
+/// Starts a hosted program with these settings and waits for its end.
+fn start(hosted: &str, args: &[&str], settings: &[(&str, &str)], folder: &Path) -> Ended {
+    let mut command = Command::new(PROGRAMS);
+    command.arg(hosted).args(args).env_clear().current_dir(folder);
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.envs(settings.iter().copied());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the programs' binary starts");
+    // Held open: a hosted program whose parent is gone ends itself.
+    let stdin = child.stdin.take();
+    let output = child.wait_with_output().expect("it ends");
+    drop(stdin);
+    let said = [output.stdout, output.stderr].concat();
+    Ended { code: output.status.code(), said: String::from_utf8_lossy(&said).into_owned() }
+}
+
+/// The lines that are not of the log, which has the time in front.
+fn complaints(said: &str) -> Vec<&str> {
+    let is_log = |line: &str| line.starts_with(|first: char| first.is_ascii_digit());
+    said.lines().filter(|line| !line.trim().is_empty() && !is_log(line)).collect()
+}
+
+fn check(what: &str, ended: &Ended, codes: &[i32], named: &str) {
+    let Ended { code, said } = ended;
+    assert!(code.is_some_and(|code| codes.contains(&code)), "{what}: ended with {code:?}:\n{said}");
+    let complaints = complaints(said);
+    assert_eq!(complaints.len(), 1, "{what}: not one line:\n{said}");
+    assert!(complaints[0].contains(named), "{what}: {named} is not named:\n{said}");
+    assert!(!said.contains("panicked"), "{what}:\n{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gatherer_says_in_one_line_what_is_wrong() -> anyhow::Result<()> {
+    let story = Story::of(PROGRAMS, market(18), 1, |_| ()).await?;
+    let folder = tempfile::tempdir()?;
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    fs::write(path("nonsense.pem"), "this is no key\n")?;
+    fs::write(path("file"), "")?;
+    let taken = TcpListener::bind("127.0.0.1:0")?;
+    let taken = taken.local_addr()?.to_string();
+    let right = story.fleet.sim()?.settings("east");
+    // What is changed, how it may end, and what the line must name.
+    let (no_key, bad_key, under_file) = (path("no.pem"), path("nonsense.pem"), path("file/under"));
+    let rows: [(&str, &str, &[i32], &str); 9] = [
+        ("PROD_KEYFILE", &no_key, &[1, 64], "no.pem"),
+        ("PROD_KEYFILE", &bad_key, &[1, 64], "nonsense.pem"),
+        ("PROD_KEYID", "", &[64], "PROD_KEYID"),
+        ("WS_URL", "https://127.0.0.1:1/x", &[64], "WS_URL"),
+        ("REST_URL", "http://127.0.0.1:1/trade-api/v2", &[1], "127.0.0.1:1"),
+        ("HTTP_ADDR", &taken, &[1], "HTTP_ADDR"),
+        ("DATA_DIR", &under_file, &[1, 64], "file/under"),
+        ("MARKET_TICKERS", "NOSUCH-MARKET", &[1, 64], "NOSUCH-MARKET"),
+        ("CLICKHOUSE_URL", "http://127.0.0.1:1", &[1], "127.0.0.1:1"),
+    ];
+    for (key, value, codes, named) in rows {
+        let data = path("data");
+        let mut settings: Vec<(&str, &str)> = vec![
+            ("DATA_DIR", &data),
+            ("CLICKHOUSE_URL", "none"),
+            ("GRPC_ADDR", "127.0.0.1:0"),
+            ("HTTP_ADDR", "127.0.0.1:0"),
+            ("METRICS_ADDR", "127.0.0.1:0"),
+        ];
+        settings.extend(right.iter().map(|(key, value)| (*key, value.as_str())));
+        settings.retain(|(name, _)| *name != key);
+        settings.push((key, value));
+        let ended = start("__gatherer", &[], &settings, folder.path());
+        check(&format!("{key}={value}"), &ended, codes, named);
+    }
+    story.fleet.stop().await?;
+    Ok(())
+}
+
+#[test]
+fn the_deduplicator_and_the_engine_say_in_one_line_what_is_wrong() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    fs::write(path("file"), "").expect("a file");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = taken.local_addr().expect("its address").to_string();
+    let (data, under_file) = (path("data"), path("file/under"));
+    let rows: [(&str, &str, &[i32], &str); 5] = [
+        ("GATHERERS", "", &[64], "GATHERERS"),
+        ("GATHERERS", "east", &[64], "east"),
+        ("HTTP_ADDR", &taken, &[1], &taken),
+        ("DATA_DIR", &under_file, &[1, 64], "file/under"),
+        ("CLICKHOUSE_URL", "http://127.0.0.1:1", &[1], "127.0.0.1:1"),
+    ];
+    for (key, value, codes, named) in rows {
+        let mut settings = vec![
+            ("GATHERERS", "east=http://127.0.0.1:1"),
+            ("DATA_DIR", data.as_str()),
+            ("CLICKHOUSE_URL", "http://127.0.0.1:1"),
+            ("HTTP_ADDR", "127.0.0.1:0"),
+            ("METRICS_ADDR", "127.0.0.1:0"),
+        ];
+        settings.retain(|(name, _)| *name != key);
+        settings.push((key, value));
+        let ended = start("__deduplicator", &[], &settings, folder.path());
+        check(&format!("{key}={value}"), &ended, codes, named);
+    }
+
+    let (cache, missing) = (path("cache"), path("no.pem"));
+    let no_npm = [("PATH", "/nonexistent"), ("HOME", folder.path().to_str().unwrap_or_default())];
+    let args = ["--listen", "127.0.0.1:0", "--cache", &cache];
+    check("no npm", &start("__clickhouse", &args, &no_npm, folder.path()), &[1], "npm");
+    let args = ["--listen", "127.0.0.1:0", "--public-key", &missing];
+    let ended = start("__exchange-sim", &args, &[], folder.path());
+    check("the simulator's key", &ended, &[64], "no.pem");
+    let args = ["--replay", &missing, "--public-key", &missing];
+    let ended = start("__exchange-sim", &args, &[], folder.path());
+    assert_eq!((ended.code, complaints(&ended.said).len()), (Some(64), 2), "{}", ended.said);
+}

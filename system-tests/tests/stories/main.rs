@@ -1,0 +1,22 @@
+//! Stories about the whole system, one a file; each starts real processes and ends with a comparison of
+//! every stored event with what the exchange really did.
+
+mod alone;
+mod bad_inputs;
+mod deduplicator_killed;
+mod gatherer_killed;
+mod lying;
+mod maintenance;
+mod replay;
+mod sockets;
+mod whole_way;
+
+use demo::fleet::SimOptions;
+
+/// The binary that hosts every program.
+const PROGRAMS: &str = env!("CARGO_BIN_EXE_programs");
+
+/// A market that is busy enough to hit anything that can be hit, and light enough for two cores.
+fn market(seed: u64) -> SimOptions {
+    SimOptions { rate: 800, markets: 40, seed, ..SimOptions::default() }
+}
