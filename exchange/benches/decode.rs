@@ -18,9 +18,9 @@ const TICKER: &str = r#"{"type":"ticker","sid":11,"msg":{"market_id":"0b8fd9a4-9
 const LEVELS: usize = 40;
 
 /// Frames between two looks at the clock, and how often; the best round counts, since on shared
-/// cores all the others measure the neighbours.
-const FRAMES: u32 = 20_000;
-const ROUNDS: u32 = 15;
+/// cores all the others measure the neighbours; a round is shorter than a slice of the scheduler.
+const FRAMES: u32 = 500;
+const ROUNDS: u32 = 400;
 
 fn snapshot() -> String {
     let side = |from: usize| {

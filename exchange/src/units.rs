@@ -142,8 +142,29 @@ impl Why {
     }
 }
 
+/// Digits that can be added up without a look at overflow: 10^18 is less than 2^63.
+const DIGITS_SAFE: usize = 18;
+
 /// Reads `digits[.digits]` as an integer of the `DECIMALS`-th decimal.
+#[inline]
 fn unsigned<const DECIMALS: usize>(text: &[u8]) -> Result<u64, Why> {
+    match text.len().checked_sub(DECIMALS + 1) {
+        // The form of nearly every number on the wire: all decimals, and not too many digits.
+        Some(point) if point > 0 && text[point] == b'.' && text.len() <= DIGITS_SAFE => {
+            let (whole, fraction) = (&text[..point], &text[point + 1..]);
+            let units = whole.iter().chain(fraction).try_fold(0_u64, |units, byte| {
+                let digit = byte.wrapping_sub(b'0');
+                (digit < 10).then(|| units * 10 + u64::from(digit))
+            });
+            units.ok_or(Why::NotANumber)
+        }
+        _ => unusual::<DECIMALS>(text),
+    }
+}
+
+/// The same for every form.
+#[cold]
+fn unusual<const DECIMALS: usize>(text: &[u8]) -> Result<u64, Why> {
     let point = text.iter().position(|byte| *byte == b'.');
     let (whole, fraction) = match point {
         Some(at) if at + 1 < text.len() => (&text[..at], &text[at + 1..]),
@@ -278,6 +299,13 @@ mod tests {
             let price = Price(units);
             prop_assert_eq!(Price::parse(&price.to_string()), Ok(price));
             prop_assert_eq!(Size::parse(&Size(size).to_string()), Ok(Size(size)));
+        }
+
+        #[test]
+        fn the_usual_form_is_read_as_every_other(text in "[0-9.+ -]{0,20}") {
+            let quick = unsigned::<2>(text.as_bytes()).map_err(|why| why.about(&text));
+            let slow = unusual::<2>(text.as_bytes()).map_err(|why| why.about(&text));
+            prop_assert_eq!(quick, slow);
         }
 
         #[test]
