@@ -70,8 +70,8 @@ pub(crate) async fn assemble(
     let (view, view_seen) = watch::channel(PipelineView::default());
     let (questions, asked) = mpsc::channel(QUESTIONS_MAX);
     let follow = builder.ingests(&mut recovered, asked, view, restart_from);
-    builder.pipeline(recovered, journal, follow, &folders);
     let relay = Relay::to(&stops.surfaces);
+    builder.pipeline(recovered, journal, follow, &folders, &relay);
     let clickhouse = store.map(|store| {
         builder.clickhouse(store, &folders, names.clone(), Arc::clone(&latency), &relay)
     });
@@ -135,6 +135,7 @@ impl Builder<'_> {
         journal: Journal,
         ends: Ends,
         folders: &Folders,
+        surfaces: &Relay,
     ) {
         let owed = std::mem::take(&mut recovered.owed);
         let pipeline = Pipeline::new(
@@ -145,8 +146,10 @@ impl Builder<'_> {
             self.config.checkpoint_every,
             self.clock,
         );
-        let relay = Relay::to(&self.stops.sinks);
-        self.parts.start("pipeline", relay.held_by(pipeline.run(owed)));
+        let sinks = Relay::to(&self.stops.sinks);
+        // The surfaces too: there may be no sink.
+        let part = surfaces.held_by(sinks.held_by(pipeline.run(owed)));
+        self.parts.start("pipeline", part);
     }
 
     fn clickhouse(

@@ -103,3 +103,45 @@ fn replay(recovered: &mut Recovered, log: &Log) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use merge::LaneMinute;
+    use spool::{Options, Spool};
+
+    use super::*;
+    use crate::checkpoint::{Head, seal, store};
+
+    /// A checkpoint with accounts; `journalled`: whether they reached the journal.
+    fn owed(journalled: bool) -> (Vec<Record>, u64) {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (mut writer, log, _) =
+            Spool::open(&dir.path().join("log"), Options::default()).expect("a new log");
+        let checkpoints = dir.path().join("checkpoints");
+        let merge = Merge::new(merge::Config::default());
+        let rows = vec![LaneMinute { frames: 3, ..LaneMinute::default() }];
+        let head = Head::new(4, writer.next(), Vec::new(), rows);
+        let record = accounts(&head).expect("there are rows");
+        let sealed = seal(head, &merge).expect("serialises");
+        store(&checkpoints, &sealed, &log).expect("writes");
+        if journalled {
+            let mut bytes = Vec::new();
+            codec::encode(&record, &mut bytes);
+            writer.append(&bytes).expect("room");
+            writer.commit().expect("a healthy disk");
+        }
+        let recovered = recover(&checkpoints, &log, merge::Config::default(), Moment::default());
+        let recovered = recovered.expect("whole");
+        (recovered.owed, recovered.replayed)
+    }
+
+    #[test]
+    fn accounts_that_did_not_reach_the_journal_are_owed_to_it_and_others_are_not() {
+        let (missing, _) = owed(false);
+        assert!(
+            matches!(&missing[..], [Record::LaneMinutes(minutes)] if minutes.checkpoint == 4),
+            "{missing:?}"
+        );
+        assert_eq!(owed(true), (Vec::new(), 1));
+    }
+}

@@ -86,8 +86,7 @@ impl Relay {
         Self(std::sync::Arc::new(token.clone().drop_guard()))
     }
 
-    /// A part that holds on to the token's quiet until it ends, and only passes it on if it ended
-    /// well or badly alike.
+    /// The part, which keeps the token uncancelled until it has ended, well or badly.
     pub(crate) fn held_by(
         &self,
         part: impl Future<Output = anyhow::Result<()>> + Send + 'static,

@@ -6,7 +6,7 @@ mod world;
 use std::net::TcpListener;
 use std::process::Output;
 
-use world::program::{Setting, command};
+use world::program::{Program, Setting, command, program_log};
 
 fn setting(dir: &std::path::Path, flags: &[&str]) -> Setting {
     Setting {
@@ -72,4 +72,15 @@ fn an_unwritable_folder_is_1_and_named() {
         said.lines().any(|line| line.starts_with("error: ") && line.contains("data")),
         "{said}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_nothing_but_a_journal_it_works_until_it_is_stopped() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let program = Program::start(&setting(dir.path(), &["--parquet-dir=none"])).await;
+    let health = program.health().await;
+    assert_eq!(health["status"], "down", "nobody answers at that address: {health}");
+    assert_eq!(health["clickhouse"], serde_json::Value::Null);
+    let status = program.stop().await;
+    assert!(status.success(), "{}", program_log(dir.path()));
 }

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, anyhow, ensure};
 use proto::limits::{ACK_EVERY_MAX, FIRST_ITEM_MAX, LIFE_MAX, SILENCE_MAX};
-use proto::{FollowReply, Hello, Position, rpc};
+use proto::{FollowReply, Hello, rpc};
 use tokio::time::{Instant, interval, sleep, timeout};
 use tonic::Streaming;
 
@@ -107,7 +107,7 @@ impl Ingest {
         let gatherer = self.index;
         let event = match reply {
             FollowReply::Batch(batch) => {
-                let expected = self.from.unwrap_or(Position::default());
+                let expected = self.from.unwrap_or_default();
                 ensure!(
                     batch.first >= expected,
                     "a batch begins at {}, before {expected}, which was sent already",

@@ -22,7 +22,7 @@ fn provenance(ts_ms: i64) -> Provenance {
 
 fn delta(sid: u32, seq: u64) -> Record {
     // Two seconds that cross midnight, with an older straggler now and then.
-    let back = if seq % 97 == 0 { 1_500 } else { 0 };
+    let back = if seq.is_multiple_of(97) { 1_500 } else { 0 };
     let ts_ms = START_MS + i64::try_from(seq).expect("small") / 10 - back;
     Record::Delta(DeltaRecord {
         sid,
@@ -30,7 +30,7 @@ fn delta(sid: u32, seq: u64) -> Record {
         era: 0,
         clock: seq,
         ord: 0,
-        side: if seq % 2 == 0 { Side::Yes } else { Side::No },
+        side: if seq.is_multiple_of(2) { Side::Yes } else { Side::No },
         price: Price::from_units((seq * 7 % 9_999) as u16).expect("within a dollar"),
         delta: Size::from_units((seq * 31 % 1_000) as i64 - 500),
         resting: Size::from_units(1),
@@ -70,7 +70,7 @@ fn fill(writer: &mut Writer) {
     for seq in 1..=10_000 {
         append(&delta(1, seq));
         append(&delta(2, seq));
-        if seq % 10 == 0 {
+        if seq.is_multiple_of(10) {
             append(&trade(seq));
         }
     }
