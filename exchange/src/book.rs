@@ -249,8 +249,11 @@ mod tests {
             let mut book = Book::new();
             book.change(Side::Yes, price(50), Size::from_units(7)).unwrap();
             let before = book.hash();
+            let mut other = book.clone();
             book.change(side_of(no), price(at), Size::from_units(size)).unwrap();
             prop_assert_ne!(book.hash(), before);
+            other.change(side_of(!no), price(at), Size::from_units(size)).unwrap();
+            prop_assert_ne!(book.hash(), other.hash(), "the same level on the other side");
         }
     }
 }

@@ -22,7 +22,7 @@ fn pem(label: &str, der: &[u8]) -> String {
 #[test]
 fn an_rsa_key_of_either_form_signs_with_pss_and_a_salt_of_32_bytes() {
     let private = RsaPrivateKey::new(&mut OsRng, 2048).unwrap();
-    let verifier = VerifyingKey::<Sha256>::new_with_salt_len(private.to_public_key(), SALT_BYTES);
+    let verifier = VerifyingKey::<Sha256>::new_with_salt_len(private.to_public_key(), 32);
     let pkcs1 = private.to_pkcs1_pem(LineEnding::CRLF).unwrap();
     let pkcs8 = private.to_pkcs8_pem(LineEnding::LF).unwrap();
     for text in [pkcs1, pkcs8] {

@@ -213,6 +213,7 @@ proptest! {
         pair.venue.deaf_to.clear();
         pair.venue.errors.clear();
         pair.wait(SECOND * 200);
+        prop_assert_eq!(pair.reconnect, None);
         pair.venue.delta("M000");
         pair.settle();
         pair.wait(SECOND * 200);
