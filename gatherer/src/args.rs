@@ -40,7 +40,8 @@ pub struct Args {
     #[arg(long, env = "CA_FILE", default_value = "")]
     pub ca_file: OsString,
 
-    /// What to capture: tickers separated by commas, or `all` open markets, or series as `KXBTC*`.
+    /// What to capture: tickers separated by commas, or `all` open markets, or series as `KXBTC*`; `-KXMVE*` leaves a
+    /// series out.
     #[arg(long, env = "MARKET_TICKERS", default_value = "")]
     pub market_tickers: String,
 

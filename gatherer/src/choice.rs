@@ -11,6 +11,8 @@ pub struct Choice {
     pub tickers: BTreeSet<String>,
     /// Open markets whose ticker begins with one of these.
     pub prefixes: BTreeSet<String>,
+    /// But none of these: the operator's `-KXMVE*`.
+    pub except: BTreeSet<String>,
 }
 
 impl Choice {
@@ -21,7 +23,8 @@ impl Choice {
 
     /// Whether `ticker` is among what is asked for beyond the list.
     pub(crate) fn wants(&self, ticker: &str) -> bool {
-        self.all || self.prefixes.iter().any(|prefix| ticker.starts_with(prefix.as_str()))
+        let begins = |prefix: &String| ticker.starts_with(prefix.as_str());
+        (self.all || self.prefixes.iter().any(begins)) && !self.except.iter().any(begins)
     }
 }
 
@@ -31,9 +34,13 @@ impl FromStr for Choice {
     fn from_str(text: &str) -> Result<Self, String> {
         let mut choice = Self::default();
         for word in text.split([',', ' ', '\n']).filter(|word| !word.is_empty()) {
-            let (name, is_prefix) = match word.strip_suffix('*') {
-                Some(prefix) => (prefix, true),
+            let (name, is_except) = match word.strip_prefix('-') {
+                Some(name) => (name, true),
                 None => (word, false),
+            };
+            let (name, is_prefix) = match name.strip_suffix('*') {
+                Some(prefix) => (prefix, true),
+                None => (name, false),
             };
             let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
             if name.is_empty() || name.len() > proto::limits::TICKER_BYTES_MAX {
@@ -42,13 +49,15 @@ impl FromStr for Choice {
             if !name.bytes().all(allowed) {
                 return Err(format!("{word:?} is neither a ticker nor a series as KXBTC*"));
             }
-            match (name, is_prefix) {
-                ("all" | "ALL", false) => choice.all = true,
-                (prefix, true) => drop(choice.prefixes.insert(prefix.to_owned())),
-                (ticker, false) => drop(choice.tickers.insert(ticker.to_owned())),
+            match (name, is_prefix, is_except) {
+                (prefix, true, true) => drop(choice.except.insert(prefix.to_owned())),
+                (_, false, true) => return Err(format!("{word:?}: only series can be left out")),
+                ("all" | "ALL", false, false) => choice.all = true,
+                (prefix, true, false) => drop(choice.prefixes.insert(prefix.to_owned())),
+                (ticker, false, false) => drop(choice.tickers.insert(ticker.to_owned())),
             }
         }
-        if choice == Self::default() {
+        if !choice.is_open_ended() && choice.tickers.is_empty() {
             return Err("not set: tickers separated by commas, `all`, or series as KXBTC*".into());
         }
         Ok(choice)
@@ -59,8 +68,10 @@ impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let all = self.all.then(|| "all".to_owned());
         let series = self.prefixes.iter().map(|prefix| format!("{prefix}*"));
+        let except = self.except.iter().map(|prefix| format!("-{prefix}*"));
         let tickers = self.tickers.iter().take(5).cloned();
-        let words: Vec<String> = all.into_iter().chain(series).chain(tickers).collect();
+        let words: Vec<String> =
+            all.into_iter().chain(series).chain(except).chain(tickers).collect();
         f.write_str(&words.join(","))?;
         match self.tickers.len().saturating_sub(5) {
             0 => Ok(()),
@@ -80,7 +91,8 @@ mod tests {
         assert_eq!(read("KXBTC*, KXETH*"), Ok("KXBTC*,KXETH*".to_owned()));
         assert_eq!(read("all"), Ok("all".to_owned()));
         assert_eq!(read("a,b,c,d,e,f,g"), Ok("a,b,c,d,e and 2 more".to_owned()));
-        for wrong in ["", " , ", "*", "A*B", "A/B", "A;B"] {
+        assert_eq!(read("all,-KXMVE*"), Ok("all,-KXMVE*".to_owned()));
+        for wrong in ["", " , ", "*", "A*B", "A/B", "A;B", "-A*", "all,-A", "-*"] {
             assert!(read(wrong).is_err(), "{wrong:?} was taken");
         }
     }
@@ -91,6 +103,8 @@ mod tests {
         assert!(choice.wants("KXBTC15M-26NOV21") && choice.wants("KXBTC-1"));
         assert!(!choice.wants("KXETH-1"));
         assert!(choice.is_open_ended());
+        let but: Choice = "all,-KXMVE*".parse().expect("all but some");
+        assert!(but.wants("KXBTC-1") && !but.wants("KXMVECROSS-1"));
         assert!(!"KXBTC-1".parse::<Choice>().expect("a ticker").is_open_ended());
     }
 }

@@ -72,8 +72,7 @@ pub(crate) async fn first_look(
 pub(crate) async fn listed(rest: &Rest, choice: &Choice) -> Result<BTreeSet<String>, MarketsError> {
     let mut found = choice.tickers.clone();
     if choice.is_open_ended() {
-        // Combinations that users put together outnumber all other markets; they are captured by name only.
-        let query = [("status", "open"), ("mve_filter", "exclude"), ("limit", PAGE_MAX)];
+        let query = [("status", "open"), ("limit", PAGE_MAX)];
         found.extend(pages(rest, &query).await?.into_iter().filter(|ticker| choice.wants(ticker)));
     }
     Ok(found)

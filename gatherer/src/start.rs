@@ -39,7 +39,8 @@ pub(crate) struct Started {
     pub(crate) metrics: Option<PrometheusHandle>,
 }
 
-/// Key, certificates, ports, markets, spool, engine: in this order, so that what fails first leaves nothing behind.
+/// Key, certificates, ports, markets, folder, engine, spool: in this order, so that what fails first leaves nothing
+/// behind.
 pub(crate) async fn start(config: &Config) -> anyhow::Result<Started> {
     let clock = Clock::start();
     let metrics = recorder();
@@ -48,11 +49,33 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Started> {
     let dialer = Dialer::new(&config.venue, &config.gatherer_id, signer, clock)?;
     let ports = Ports::bind(&config.listen).await?;
     let markets = markets::first_look(&rest, &config.markets).await?;
+    let was_there = config.data_dir.exists();
+    let Kept { writer, log, acks, local } = keep_in(config).await.inspect_err(|_| {
+        if !was_there {
+            // Succeeds only if it is empty: then it was made in vain a moment ago.
+            drop(fs::remove_dir(&config.data_dir));
+        }
+    })?;
+    Ok(Started { clock, rest, dialer, ports, markets, writer, log, acks, local, metrics })
+}
+
+/// What lies in the data folder.
+struct Kept {
+    writer: Writer,
+    log: Log,
+    acks: Acks,
+    local: Option<Local>,
+}
+
+async fn keep_in(config: &Config) -> anyhow::Result<Kept> {
+    let dir = &config.data_dir;
+    fs::create_dir_all(dir)
+        .with_context(|| format!("cannot create the folder {} (DATA_DIR)", dir.display()))?;
+    let local = local_store::start(config).await?;
     let (writer, log, recovered) = open_spool(config)?;
     telemetry::spool_opened(&recovered);
-    let acks = Acks::open(&config.data_dir.join("acks"))?;
-    let local = local_store::start(config).await?;
-    Ok(Started { clock, rest, dialer, ports, markets, writer, log, acks, local, metrics })
+    let acks = Acks::open(&dir.join("acks"))?;
+    Ok(Kept { writer, log, acks, local })
 }
 
 fn signer(venue: &Venue) -> anyhow::Result<exchange::Signer> {
