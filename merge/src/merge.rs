@@ -171,7 +171,7 @@ impl Merge {
         if frame.sid.is_some() && frame.seq.is_some() {
             let sequence = gatherer.sessions[session].lane(sid);
             let step = sequence.step(seq);
-            if matches!(frame.message, Message::Snapshot(_)) {
+            if mends(&frame.message) {
                 sequence.broken = false;
             }
             match step {
@@ -312,4 +312,10 @@ impl Merge {
             }
         }
     }
+}
+
+/// Whether a lane that lost frames is whole again with this: a book by its snapshot; trades and
+/// lifecycle at once, since nothing on the socket can bring back what is missing of them.
+fn mends(message: &Message<'_>) -> bool {
+    matches!(message, Message::Snapshot(_) | Message::Trade(_) | Message::Lifecycle(_))
 }
