@@ -50,7 +50,7 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Started> {
     let ports = Ports::bind(&config.listen).await?;
     let markets = markets::first_look(&rest, &config.markets).await?;
     let was_there = config.data_dir.exists();
-    let Kept { writer, log, acks, local } = keep_in(config).await.inspect_err(|_| {
+    let Kept { writer, log, acks, local } = keep_in(config, clock).await.inspect_err(|_| {
         if !was_there {
             // Succeeds only if it is empty: then it was made in vain a moment ago.
             drop(fs::remove_dir(&config.data_dir));
@@ -67,12 +67,12 @@ struct Kept {
     local: Option<Local>,
 }
 
-async fn keep_in(config: &Config) -> anyhow::Result<Kept> {
+async fn keep_in(config: &Config, clock: Clock) -> anyhow::Result<Kept> {
     let dir = &config.data_dir;
     fs::create_dir_all(dir)
         .with_context(|| format!("cannot create the folder {} (DATA_DIR)", dir.display()))?;
     let local = local_store::start(config).await?;
-    let (writer, log, recovered) = open_spool(config)?;
+    let (writer, log, recovered) = open_spool(config, clock)?;
     telemetry::spool_opened(&recovered);
     let acks = Acks::open(&dir.join("acks"))?;
     Ok(Kept { writer, log, acks, local })
@@ -86,10 +86,12 @@ fn signer(venue: &Venue) -> anyhow::Result<exchange::Signer> {
         .with_context(|| format!("{path} (PROD_KEYFILE) is not a private key we can sign with"))
 }
 
-fn open_spool(config: &Config) -> anyhow::Result<(Writer, Log, Recovered)> {
+fn open_spool(config: &Config, clock: Clock) -> anyhow::Result<(Writer, Log, Recovered)> {
     let options = Options {
         quota_bytes: Some(config.spool_quota_bytes),
         record_bytes_max: proto::limits::CAPTURE_BYTES_MAX,
+        // A spool begun anew after its disk was lost must not repeat positions of the lost one.
+        incarnation_min: u32::try_from(clock.wall_ns() / 1_000_000_000).unwrap_or(1),
         ..Options::default()
     };
     let dir = spool_dir(&config.data_dir);

@@ -59,6 +59,7 @@ pub(crate) fn open_on(
         .map_err(|source| IoFailure::new("lock", lock_path, source))?
         .ok_or_else(|| OpenError::Locked { dir: dir.to_owned() })?;
     let mut whole = recovery::recover(&*files, dir)?;
+    whole.incarnation = whole.incarnation.max(options.incarnation_min);
     let start = Position { incarnation: whole.incarnation, offset: 0 };
     let path = segment::path(dir, start);
     let failed = |source| IoFailure::new("begin the segment", &path, source);

@@ -12,6 +12,9 @@ pub struct Options {
     pub commit_every: Duration,
     /// Bytes of all segments; an append that would go beyond is refused.
     pub quota_bytes: Option<u64>,
+    /// The incarnation that begins has at least this number. Seconds since 1970, say, so that a log
+    /// begun anew after its disk was lost never repeats a position of the lost one.
+    pub incarnation_min: u32,
     /// The longest payload that is accepted, 1 GiB at most.
     pub record_bytes_max: usize,
 }
@@ -34,6 +37,7 @@ impl Default for Options {
             segment_bytes: 64 * 1024 * 1024,
             commit_every: Duration::from_millis(20),
             quota_bytes: None,
+            incarnation_min: 1,
             record_bytes_max: 16 * 1024 * 1024,
         }
     }

@@ -35,6 +35,26 @@ fn records_become_durable_by_themselves_and_watchers_are_told() {
 }
 
 #[test]
+fn a_log_begun_anew_never_repeats_positions_of_the_one_that_was_lost() {
+    let at = |seconds| Options { incarnation_min: seconds, ..Options::default() };
+    let lost = tempfile::tempdir().unwrap();
+    for (seconds, incarnation) in [(1_000, 1_000), (1_000, 1_001), (2_000, 2_000), (5, 2_001)] {
+        let (mut writer, log, recovered) = Spool::open(lost.path(), at(seconds)).unwrap();
+        assert_eq!(recovered.incarnation, incarnation);
+        writer.append(b"a record").unwrap();
+        writer.commit().unwrap();
+        let mut reader = log.read_from(Position { incarnation: 1_000, offset: 0 }).unwrap();
+        assert_eq!(reader.next(Upto::Durable).unwrap().unwrap().payload, b"a record");
+    }
+    let anew = tempfile::tempdir().unwrap();
+    let (mut writer, log, _) = Spool::open(anew.path(), at(3_000)).unwrap();
+    let first = writer.append(b"another").unwrap();
+    writer.commit().unwrap();
+    let mut reader = log.read_from(Position { incarnation: 1_000, offset: 16 }).unwrap();
+    assert_eq!(reader.next(Upto::Durable).unwrap().unwrap().at, first.at);
+}
+
+#[test]
 fn a_reader_follows_a_live_writer_over_many_segments() {
     const RECORDS: u64 = 200_000;
     let dir = tempfile::tempdir().unwrap();

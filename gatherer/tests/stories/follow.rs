@@ -119,7 +119,7 @@ async fn a_restart_is_followed_over_the_border_of_incarnations() {
     let (mut follower, from) = Follower::dial(&gatherer, Some(batch.next)).await;
     assert_eq!(from, batch.next);
     let mut next = batch.next;
-    while next.incarnation == 1 {
+    while next.incarnation == from.incarnation {
         let batch = follower.batch().await.expect("it runs");
         seen.extend(records(&batch));
         next = batch.next;
