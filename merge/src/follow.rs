@@ -228,11 +228,14 @@ impl Market {
         Advance::Moved
     }
 
-    /// At the end of the log a closing snapshot is a candidate; any other is verified at once.
+    /// At the end of the log a closing snapshot is a candidate; any other is verified at once. One
+    /// that closes an empty book changes nothing but the clock, and that a later lane begins with.
     fn advance_at_end(&mut self, shared: &mut Shared, at: usize, now: Moment) -> Advance {
         match self.segments[at].pending.front().map(|item| &item.says) {
             Some(Says::Snapshot(shown))
-                if shown.asked || !shown.book.is_empty() || self.book.is_empty() =>
+                if shown.asked
+                    || !shown.book.is_empty()
+                    || (self.book.is_empty() && shown.clock.is_none_or(|s| s <= self.clock)) =>
             {
                 self.audit(shared, at, now);
                 Advance::Moved

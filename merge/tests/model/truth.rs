@@ -76,8 +76,10 @@ impl Truth {
     ) -> std::ops::Range<usize> {
         let first = self.now();
         let book = &self.states[first];
-        if closes && !book.is_empty() && rng.random_bool(0.04) {
-            let moved = rng.random_range(0..3);
+        // Without clock nothing tells of a book that was empty before.
+        let tells = !book.is_empty() || !self.clockless;
+        if closes && tells && rng.random_bool(0.04) {
+            let moved = rng.random_range(u64::from(book.is_empty())..3);
             self.clock += moved;
             let k = if moved == 0 { u16::MAX } else { 0 };
             self.push(k, ts_ms, What::Emptied);
