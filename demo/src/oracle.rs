@@ -17,7 +17,7 @@ mod walk;
 
 pub use book::{Book, LevelKey};
 pub use flow::{LifecycleRow, TickerRow, TradeRow, check_lifecycle, check_tickers, check_trades};
-pub use holes::{GapRow, Hole, check_holes};
+pub use holes::{GapRow, Hole, HoleEnd, check_holes};
 pub use lanes::{Coverage, Wanted, check_coverage};
 pub use latest::{LatestRow, check_latest};
 pub use parse::{BadTruth, read_truth};

@@ -316,7 +316,7 @@ fn a_book_that_emptied_needs_its_snapshot() {
 }
 
 #[test]
-fn a_new_era_needs_no_hole_when_nothing_is_missing() {
+fn a_new_era_needs_the_row_that_tells_its_book_is_another() {
     let mut truth = history(10, 60);
     let market = truth.markets.get_mut(TICKER).expect("there");
     let book = Box::new(Book::from_levels([((Side::Yes, 1000), 100)]));
@@ -329,7 +329,19 @@ fn a_new_era_needs_no_hole_when_nothing_is_missing() {
     let cut = rows.len() - 2;
     rows[cut..].iter_mut().for_each(|row| row.era = 1);
     let walked = walk(&truth, &mut rows);
-    assert_eq!((walked.report.total(), walked.holes.len()), (0, 0), "{}", walked.report);
+    assert_eq!((walked.report.total(), walked.holes.len()), (0, 1), "{}", walked.report);
+    let head = walked.holes[0].head_clock;
+    let gap = |era, from_clock, to_clock| GapRow {
+        market: TICKER.to_owned(), era, from_clock, to_clock, cause: "maintenance".to_owned(),
+    };
+    let told = |gaps: &[GapRow]| {
+        let mut report = Report::default();
+        check_holes(&walked.holes, gaps, &mut report);
+        report.total()
+    };
+    assert_eq!(told(&[gap(0, head, head)]), 0);
+    assert_eq!(told(&[]), 1, "the book is another and nothing says so");
+    assert_eq!(told(&[gap(1, head, head)]), 2, "not of that era");
 }
 
 #[test]

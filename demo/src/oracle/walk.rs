@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::book::Book;
-use super::holes::Hole;
+use super::holes::{Hole, HoleEnd};
 use super::record::{EventRow, Item, Kind, items};
 use super::report::{FaultKind, Report};
 use super::truth::{DeltaTruth, MarketTruth, Truth, TruthEvent};
@@ -177,16 +177,16 @@ impl<'a> Walk<'a> {
         let passed = &events[self.at..to];
         let stretch = if self.started { Stretch::Hole } else { Stretch::Before };
         let lost = self.out.leave_out(self.ticker, stretch, passed);
-        if lost > 0 && self.started {
+        if self.started && (lost > 0 || !same_era) {
             let first = passed.iter().find_map(delta).map_or(0, |delta| delta.clock);
+            let changed = self.book != book;
             self.out.holes.push(Hole {
                 market: self.ticker.to_owned(),
-                era: head.era,
-                new_era: !same_era,
+                era: self.era,
+                end: if same_era { HoleEnd::Clock(head.clock) } else { HoleEnd::NewEra { changed } },
                 whole_clock: self.whole_clock,
                 head_clock: self.head_clock,
                 first_clock: first,
-                to_clock: head.clock,
                 lost,
             });
         }
