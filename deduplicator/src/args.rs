@@ -79,7 +79,7 @@ pub struct Args {
     pub hole_wait: String,
 
     /// How long a market's start waits for a snapshot of every gatherer.
-    #[arg(long, env = "START_WAIT", default_value = "2s")]
+    #[arg(long, env = "START_WAIT", default_value = "10s")]
     pub start_wait: String,
 
     /// How long a first arrival waits for a second lane to say the same.
