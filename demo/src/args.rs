@@ -208,7 +208,8 @@ mod tests {
 
     #[test]
     fn every_mistake_is_told_at_once() {
-        let typed = ["--gatherers", "0", "--seconds", "0", "--replay", "/no/such", "--data", "/proc"];
+        let typed =
+            ["--gatherers", "0", "--seconds", "0", "--replay", "/no/such", "--data", "/proc"];
         assert_eq!(problems(&typed).len(), 4, "{:?}", problems(&typed));
         let live = ["--live", "--verify", "--key-id", "", "--key-file", "", "--market-tickers", ""];
         assert_eq!(problems(&live).len(), 4, "{:?}", problems(&live));

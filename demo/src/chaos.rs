@@ -107,7 +107,9 @@ impl Chaos {
                 let close = damage == Damage::Cut { close: true };
                 json!({"kind": "cut", "connection": connection, "close": close})
             }
-            Damage::Drop(frames) => json!({"kind": "drop", "connection": connection, "frames": frames}),
+            Damage::Drop(frames) => {
+                json!({"kind": "drop", "connection": connection, "frames": frames})
+            }
             Damage::Repeat(frames) => {
                 json!({"kind": "repeat", "connection": connection, "frames": frames})
             }

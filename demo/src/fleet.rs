@@ -154,8 +154,7 @@ impl Fleet {
         let gatherers =
             self.gatherers.iter_mut().flat_map(|g| [&mut g.program, &mut g.engine.program]);
         let deduplicator = &mut self.deduplicator;
-        sim.chain(gatherers)
-            .chain([&mut deduplicator.program, &mut deduplicator.engine.program])
+        sim.chain(gatherers).chain([&mut deduplicator.program, &mut deduplicator.engine.program])
     }
 
     /// The simulator.

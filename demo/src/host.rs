@@ -27,7 +27,8 @@ pub enum Hosted {
 }
 
 impl Hosted {
-    const ALL: [Self; 4] = [Self::ExchangeSim, Self::Gatherer, Self::Deduplicator, Self::ClickHouse];
+    const ALL: [Self; 4] =
+        [Self::ExchangeSim, Self::Gatherer, Self::Deduplicator, Self::ClickHouse];
 
     /// The hidden sub-command.
     pub fn sub_command(self) -> &'static str {

@@ -77,11 +77,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn all(
-        mut self,
-        mut fleet: Fleet,
-        stop: impl Future<Output = ()>,
-    ) -> anyhow::Result<()> {
+    async fn all(mut self, mut fleet: Fleet, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let mut footprint = Footprint::default();
         let watched = self.watch(&mut fleet, stop, &mut footprint).await;
         let verified = match watched {

@@ -35,7 +35,9 @@ impl Status {
 
     /// The latencies that a run is judged by.
     pub(crate) fn latencies(&self) -> String {
-        let Some(health) = &self.deduplicator else { return "deduplicator does not answer".to_owned() };
+        let Some(health) = &self.deduplicator else {
+            return "deduplicator does not answer".to_owned();
+        };
         let of = |what: &str, name: &str| {
             let at = |p: &str| duration(health.measure(&format!("/latency/{what}/{p}")));
             format!("{name} p50 {}, p99 {}, max {}", at("p50"), at("p99"), at("max"))
@@ -50,7 +52,9 @@ impl Status {
         let head = ["gatherer", "connected", "frames/s", "first", "copies", "breaks", "spool lag"];
         let row = |cells: [String; 7]| {
             let [name, connected, rate, first, copies, breaks, lag] = cells;
-            format!("{name:<10}{connected:>10}{rate:>11}{first:>12}{copies:>12}{breaks:>8}{lag:>11}\n")
+            format!(
+                "{name:<10}{connected:>10}{rate:>11}{first:>12}{copies:>12}{breaks:>8}{lag:>11}\n"
+            )
         };
         out += &format!("{:>4} s  {}\n", self.seconds, self.happened);
         out += &row(head.map(str::to_owned));

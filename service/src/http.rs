@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 /// # Errors
 /// When the port is taken or the address is not this machine's.
 pub async fn bind(addr: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(addr)
-        .await
-        .with_context(|| format!("cannot listen on {addr} ({flag}): choose another address or port"))
+    TcpListener::bind(addr).await.with_context(|| {
+        format!("cannot listen on {addr} ({flag}): choose another address or port")
+    })
 }
 
 /// Serves until `stopping` is cancelled; requests in flight are finished.

@@ -159,7 +159,8 @@ impl Story {
         &mut self,
         what: impl for<'a> FnOnce(
             &'a mut Self,
-        ) -> std::pin::Pin<Box<dyn Future<Output = anyhow::Result<T>> + 'a>>,
+        )
+            -> std::pin::Pin<Box<dyn Future<Output = anyhow::Result<T>> + 'a>>,
     ) -> anyhow::Result<T> {
         let outcome = what(self).await;
         if outcome.is_err() {

@@ -1,8 +1,8 @@
 //! Throw-away keys for the simulated exchange: made for one run, never the operator's.
 
 use std::fs;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -24,7 +24,8 @@ impl Keys {
     /// # Errors
     /// When the files cannot be written.
     pub(super) fn make(folder: &Path, owner: &str) -> anyhow::Result<Self> {
-        let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).context("cannot make a key")?;
+        let pair =
+            rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).context("cannot make a key")?;
         let id = uuid::Uuid::new_v4().to_string();
         let keys = Self {
             id,

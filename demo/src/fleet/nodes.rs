@@ -98,12 +98,8 @@ impl Gatherer {
             ("PORT_FILE", site.port_file(name).display().to_string()),
         ];
         settings.extend_from_slice(venue);
-        let launch = Launch {
-            name: name.to_owned(),
-            hosted: Hosted::Gatherer,
-            args: Vec::new(),
-            settings,
-        };
+        let launch =
+            Launch { name: name.to_owned(), hosted: Hosted::Gatherer, args: Vec::new(), settings };
         let mut program = Program::start(site, launch)?;
         let ports = program.ready().await?;
         let [grpc, http, metrics] = ["grpc", "http", "metrics"].map(|what| told(&ports, what));

@@ -20,13 +20,42 @@ const STOP_MAX: Duration = Duration::from_secs(45);
 
 /// Settings of the caller's shell must not leak into what is started.
 const OUR_SETTINGS: [&str; 36] = [
-    "PROD_KEYID", "PROD_KEYFILE", "WS_URL", "WS_HOSTNAME", "REST_URL", "MARKET_TICKERS",
-    "GATHERER_ID", "DATA_DIR", "CLICKHOUSE_URL", "CLICKHOUSE_USER", "CLICKHOUSE_PASSWORD",
-    "CLICKHOUSE_DATABASE", "BATCH_ROWS", "BATCH_FLUSH_SECS", "GRPC_ADDR", "HTTP_ADDR",
-    "METRICS_ADDR", "ADMIN_TOKEN", "GATHERERS", "PARQUET_DIR", "PARQUET_MAX_BYTES", "CATALOG_URL",
-    "CA_FILE", "MARKETS_PER_CONNECTION", "MARKETS_REFRESH_SECS", "SPOOL_QUOTA_BYTES", "RETENTION",
-    "PORT_FILE", "LOG_LEVEL", "LOG_FORMAT", "DEDUPLICATOR_ID", "HOLE_WAIT", "START_WAIT",
-    "CONFIRM_WAIT", "CHECKPOINT_EVERY", "RUST_LOG",
+    "PROD_KEYID",
+    "PROD_KEYFILE",
+    "WS_URL",
+    "WS_HOSTNAME",
+    "REST_URL",
+    "MARKET_TICKERS",
+    "GATHERER_ID",
+    "DATA_DIR",
+    "CLICKHOUSE_URL",
+    "CLICKHOUSE_USER",
+    "CLICKHOUSE_PASSWORD",
+    "CLICKHOUSE_DATABASE",
+    "BATCH_ROWS",
+    "BATCH_FLUSH_SECS",
+    "GRPC_ADDR",
+    "HTTP_ADDR",
+    "METRICS_ADDR",
+    "ADMIN_TOKEN",
+    "GATHERERS",
+    "PARQUET_DIR",
+    "PARQUET_MAX_BYTES",
+    "CATALOG_URL",
+    "CA_FILE",
+    "MARKETS_PER_CONNECTION",
+    "MARKETS_REFRESH_SECS",
+    "SPOOL_QUOTA_BYTES",
+    "RETENTION",
+    "PORT_FILE",
+    "LOG_LEVEL",
+    "LOG_FORMAT",
+    "DEDUPLICATOR_ID",
+    "HOLE_WAIT",
+    "START_WAIT",
+    "CONFIRM_WAIT",
+    "CHECKPOINT_EVERY",
+    "RUST_LOG",
 ];
 
 /// What to start, under which name, with what.
@@ -117,7 +146,8 @@ impl Program {
         }
         match fs::remove_file(self.port_file()) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(error).with_context(|| format!("cannot remove the port file of {name}"));
+                return Err(error)
+                    .with_context(|| format!("cannot remove the port file of {name}"));
             }
             _ => {}
         }

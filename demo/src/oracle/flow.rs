@@ -37,7 +37,8 @@ pub fn check_trades(truth: &Truth, rows: &[TradeRow], report: &mut Report) -> Ve
             report.fault(FaultKind::Twice, || format!("trade {id} stands there again"));
         }
         if trade != due || no_price + due.yes_price != 10_000 {
-            report.fault(FaultKind::Different, || format!("trade {id}: {trade:?}, true is {due:?}"));
+            report
+                .fault(FaultKind::Different, || format!("trade {id}: {trade:?}, true is {due:?}"));
         }
     }
     truth.trades.keys().filter(|id| !seen.contains(id)).copied().collect()
@@ -60,7 +61,8 @@ pub fn check_tickers(
             report.fault(FaultKind::Twice, || format!("{row:?} stands there again"));
             continue;
         }
-        let moment = |other: &&&TickerTruth| (&other.market, other.ts_ms) == (&row.market, row.ts_ms);
+        let moment =
+            |other: &&&TickerTruth| (&other.market, other.ts_ms) == (&row.market, row.ts_ms);
         match all.iter().find(moment) {
             Some(due) => {
                 report.fault(FaultKind::Different, || format!("{row:?}, true is {due:?}"));
@@ -84,7 +86,9 @@ pub fn check_lifecycle(truth: &Truth, rows: &[LifecycleRow], report: &mut Report
     let mut missing = Vec::new();
     for (body, (due, found)) in times {
         if due == 0 {
-            report.faults_of(FaultKind::Invented, found, || format!("lifecycle {body} never happened"));
+            report.faults_of(FaultKind::Invented, found, || {
+                format!("lifecycle {body} never happened")
+            });
         } else if found > due {
             report.faults_of(FaultKind::Twice, found - due, || {
                 format!("lifecycle {body} stands there {found} times, it happened {due} times")

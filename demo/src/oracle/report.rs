@@ -126,10 +126,12 @@ impl fmt::Display for Report {
         for (what, count) in &self.counts {
             writeln!(f, "  {what:<44} {count:>12}")?;
         }
-        let always = [FaultKind::Lost, FaultKind::Twice, FaultKind::Different, FaultKind::UnjustifiedHole];
+        let always =
+            [FaultKind::Lost, FaultKind::Twice, FaultKind::Different, FaultKind::UnjustifiedHole];
         let words = |kind: FaultKind| format!("{} {}", kind.as_str(), self.found(kind));
         let first = always.into_iter().map(words);
-        let rest = self.faults.keys().filter(|kind| !always.contains(kind)).map(|kind| words(*kind));
+        let rest =
+            self.faults.keys().filter(|kind| !always.contains(kind)).map(|kind| words(*kind));
         writeln!(f, "  {}", first.chain(rest).collect::<Vec<_>>().join(" · "))?;
         for fault in &self.told {
             writeln!(f, "  {}: {}", fault.kind.as_str(), fault.what)?;

@@ -33,7 +33,15 @@ fn history(seed: u64, count: usize) -> Truth {
         };
         book.apply((side, price), change);
         let ts_ms = 1_000 + i as i64;
-        events.push(TruthEvent::Delta(DeltaTruth { era: 0, clock, ord, side, price, change, ts_ms }));
+        events.push(TruthEvent::Delta(DeltaTruth {
+            era: 0,
+            clock,
+            ord,
+            side,
+            price,
+            change,
+            ts_ms,
+        }));
     }
     let market = MarketTruth { id: uuid::Uuid::nil(), events };
     Truth { markets: BTreeMap::from([(TICKER.to_owned(), market)]), ..Truth::default() }
@@ -41,15 +49,33 @@ fn history(seed: u64, count: usize) -> Truth {
 
 fn row(delta: &DeltaTruth, seq: u64) -> EventRow {
     EventRow {
-        sid: 1, seq, kind: Kind::Delta, side: delta.side, price: delta.price, qty: delta.change,
-        ts_ms: delta.ts_ms, era: delta.era, clock: delta.clock, ord: delta.ord, origin: Origin::Live,
+        sid: 1,
+        seq,
+        kind: Kind::Delta,
+        side: delta.side,
+        price: delta.price,
+        qty: delta.change,
+        ts_ms: delta.ts_ms,
+        era: delta.era,
+        clock: delta.clock,
+        ord: delta.ord,
+        origin: Origin::Live,
     }
 }
 
 fn snapshot(book: &Book, seq: u64, clock: u64, origin: Origin) -> Vec<EventRow> {
     let base = EventRow {
-        sid: 1, seq, kind: Kind::Snapshot, side: Side::Yes, price: 0, qty: 0, ts_ms: 0, era: 0,
-        clock, ord: 0, origin,
+        sid: 1,
+        seq,
+        kind: Kind::Snapshot,
+        side: Side::Yes,
+        price: 0,
+        qty: 0,
+        ts_ms: 0,
+        era: 0,
+        clock,
+        ord: 0,
+        origin,
     };
     let levels = book.levels().map(|((side, price), qty)| EventRow { side, price, qty, ..base });
     let rows: Vec<_> = levels.collect();
@@ -212,7 +238,11 @@ fn holed(truth: &Truth) -> (Vec<EventRow>, GapRow) {
     rows.sort_by_key(|row| (row.clock, row.seq));
     renumber(&mut rows);
     let gap = GapRow {
-        market: TICKER.to_owned(), era: 0, from_clock: cut, to_clock: clock, cause: "test".to_owned(),
+        market: TICKER.to_owned(),
+        era: 0,
+        from_clock: cut,
+        to_clock: clock,
+        cause: "test".to_owned(),
     };
     (rows, gap)
 }
@@ -262,9 +292,8 @@ fn lane_frames(truth: &Truth) -> Vec<String> {
         let sign = if units < 0 { "-" } else { "" };
         format!("{sign}{}.{:02}", units.abs() / 100, units.abs() % 100)
     };
-    let about = format!(
-        r#""market_ticker":"{TICKER}","market_id":"00000000-0000-0000-0000-000000000001""#
-    );
+    let about =
+        format!(r#""market_ticker":"{TICKER}","market_id":"00000000-0000-0000-0000-000000000001""#);
     events
         .map(|(i, event)| match event {
             TruthEvent::Delta(d) => format!(
@@ -287,9 +316,11 @@ fn events_before_the_record_are_told_apart_from_losses() {
     let mut book = Book::default();
     events[..at].iter().for_each(|event| event.apply(&mut book));
     let mut rows = snapshot(&book, 1, events[at - 1].clock(), Origin::Live);
-    rows.extend(record(&truth).into_iter().filter(|row| {
-        row.kind == Kind::Delta && row.clock > events[at - 1].clock()
-    }));
+    rows.extend(
+        record(&truth)
+            .into_iter()
+            .filter(|row| row.kind == Kind::Delta && row.clock > events[at - 1].clock()),
+    );
     renumber(&mut rows);
     let walked = walk(&truth, &mut rows);
     assert_eq!(walked.report.total(), 0, "{}", walked.report);
@@ -322,7 +353,13 @@ fn a_new_era_needs_the_row_that_tells_its_book_is_another() {
     let book = Box::new(Book::from_levels([((Side::Yes, 1000), 100)]));
     market.events.push(TruthEvent::Book { era: 1, clock: 2, book });
     let delta = DeltaTruth {
-        era: 1, clock: 3, ord: 0, side: Side::Yes, price: 1000, change: 50, ts_ms: 9_000,
+        era: 1,
+        clock: 3,
+        ord: 0,
+        side: Side::Yes,
+        price: 1000,
+        change: 50,
+        ts_ms: 9_000,
     };
     market.events.push(TruthEvent::Delta(delta));
     let mut rows = record(&truth);
@@ -332,7 +369,11 @@ fn a_new_era_needs_the_row_that_tells_its_book_is_another() {
     assert_eq!((walked.report.total(), walked.holes.len()), (0, 1), "{}", walked.report);
     let head = walked.holes[0].head_clock;
     let gap = |era, from_clock, to_clock| GapRow {
-        market: TICKER.to_owned(), era, from_clock, to_clock, cause: "maintenance".to_owned(),
+        market: TICKER.to_owned(),
+        era,
+        from_clock,
+        to_clock,
+        cause: "maintenance".to_owned(),
     };
     let told = |gaps: &[GapRow]| {
         let mut report = Report::default();
@@ -349,7 +390,11 @@ fn trades_tickers_and_latest_levels_are_compared_one_by_one() {
     let mut truth = history(11, 30);
     let id = uuid::Uuid::from_u128(7);
     let trade = TradeTruth {
-        market: TICKER.to_owned(), yes_price: 4300, count: 150, taker: Side::Yes, ts_ms: 5,
+        market: TICKER.to_owned(),
+        yes_price: 4300,
+        count: 150,
+        taker: Side::Yes,
+        ts_ms: 5,
     };
     truth.trades.insert(id, trade.clone());
     let row = TradeRow { id, no_price: 5700, trade };
@@ -366,9 +411,10 @@ fn trades_tickers_and_latest_levels_are_compared_one_by_one() {
     assert_eq!(check(&[row.clone(), TradeRow { id: uuid::Uuid::nil(), ..row }]), (0, [0, 0, 1]));
 
     let book = truth.markets[TICKER].last_book();
-    let mut levels: Vec<_> = book.levels().map(|(level, size)| LatestRow {
-        market: TICKER.to_owned(), level, size,
-    }).collect();
+    let mut levels: Vec<_> = book
+        .levels()
+        .map(|(level, size)| LatestRow { market: TICKER.to_owned(), level, size })
+        .collect();
     let check = |levels: &[LatestRow]| {
         let mut report = Report::default();
         check_latest(&truth, [TICKER], levels.to_vec(), &mut report);
@@ -382,11 +428,16 @@ fn trades_tickers_and_latest_levels_are_compared_one_by_one() {
 #[test]
 fn a_truth_log_is_read_whole_and_a_bad_line_is_named() {
     let log = concat!(
-        r#"{"t":"market","market":"A","id":"00000000-0000-0000-0000-000000000001"}"#, "\n",
-        r#"{"t":"book","market":"A","era":0,"clock":3,"levels":[["yes",4300,15000],["no",5600,200]]}"#, "\n",
-        r#"{"t":"delta","market":"A","era":0,"clock":4,"k":0,"side":"yes","price":4300,"delta":-15000,"ts_ms":9}"#, "\n",
-        r#"{"t":"empty","market":"A","era":0,"clock":5,"ts_ms":10}"#, "\n",
-        r#"{"t":"era","era":1,"ts_ms":11}"#, "\n",
+        r#"{"t":"market","market":"A","id":"00000000-0000-0000-0000-000000000001"}"#,
+        "\n",
+        r#"{"t":"book","market":"A","era":0,"clock":3,"levels":[["yes",4300,15000],["no",5600,200]]}"#,
+        "\n",
+        r#"{"t":"delta","market":"A","era":0,"clock":4,"k":0,"side":"yes","price":4300,"delta":-15000,"ts_ms":9}"#,
+        "\n",
+        r#"{"t":"empty","market":"A","era":0,"clock":5,"ts_ms":10}"#,
+        "\n",
+        r#"{"t":"era","era":1,"ts_ms":11}"#,
+        "\n",
     );
     let truth = read_truth(log.as_bytes()).expect("right");
     assert_eq!(truth.markets["A"].events.len(), 3);

@@ -183,7 +183,11 @@ impl<'a> Walk<'a> {
             self.out.holes.push(Hole {
                 market: self.ticker.to_owned(),
                 era: self.era,
-                end: if same_era { HoleEnd::Clock(head.clock) } else { HoleEnd::NewEra { changed } },
+                end: if same_era {
+                    HoleEnd::Clock(head.clock)
+                } else {
+                    HoleEnd::NewEra { changed }
+                },
                 whole_clock: self.whole_clock,
                 head_clock: self.head_clock,
                 first_clock: first,
@@ -203,10 +207,8 @@ impl<'a> Walk<'a> {
                 self.events[to - 1].apply(&mut book);
             }
             let last = to.checked_sub(1).map(|i| &self.events[i]);
-            let in_era = !self.started
-                || same_era
-                || !self.clocks
-                || last.map(TruthEvent::era) > era_now;
+            let in_era =
+                !self.started || same_era || !self.clocks || last.map(TruthEvent::era) > era_now;
             if in_era && self.whole_at(to, clock) && book == *shown {
                 return Some((to, book));
             }
@@ -321,7 +323,9 @@ impl<'a> Walk<'a> {
             if after != self.book {
                 let (ticker, clock) = (self.ticker, event.clock());
                 self.fault(FaultKind::Lost, || {
-                    format!("{ticker}: the book was replaced at clock {clock} and no snapshot says so")
+                    format!(
+                        "{ticker}: the book was replaced at clock {clock} and no snapshot says so"
+                    )
                 });
             }
             self.book = after;

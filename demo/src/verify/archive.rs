@@ -80,7 +80,8 @@ pub(super) fn tickers(root: &Path) -> anyhow::Result<Vec<TickerRow>> {
         let ts = millis(batch, "ts")?;
         let [ticker] = words(batch, ["market_ticker"])?;
         for i in 0..batch.num_rows() {
-            let [price, bid, ask] = [&prices[0], &prices[1], &prices[2]].map(|c| u16::try_from(c[i]));
+            let [price, bid, ask] =
+                [&prices[0], &prices[1], &prices[2]].map(|c| u16::try_from(c[i]));
             rows.push(TickerTruth {
                 market: ticker.value(i).to_owned(),
                 ts_ms: ts[i],
@@ -130,10 +131,7 @@ fn column<'a>(batch: &'a RecordBatch, name: &str) -> anyhow::Result<&'a ArrayRef
     batch.column_by_name(name).with_context(|| format!("there is no column {name}"))
 }
 
-fn numbers<const N: usize>(
-    batch: &RecordBatch,
-    names: [&str; N],
-) -> anyhow::Result<[Vec<i64>; N]> {
+fn numbers<const N: usize>(batch: &RecordBatch, names: [&str; N]) -> anyhow::Result<[Vec<i64>; N]> {
     let mut all: [Vec<i64>; N] = std::array::from_fn(|_| Vec::new());
     for (out, name) in all.iter_mut().zip(names) {
         *out = units(column(batch, name)?).with_context(|| format!("column {name}"))?;

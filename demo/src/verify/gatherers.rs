@@ -72,7 +72,9 @@ pub(super) async fn frames(
         if !adds_up {
             let name = &witness.name;
             report.fault(FaultKind::WrongLedger, || {
-                format!("{name} has {has} frames of minute {minute}, lane_minutes accounts for {told}")
+                format!(
+                    "{name} has {has} frames of minute {minute}, lane_minutes accounts for {told}"
+                )
             });
         }
     }

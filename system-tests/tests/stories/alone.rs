@@ -20,7 +20,10 @@ async fn what_nobody_had_is_a_hole_and_nothing_else_is() -> anyhow::Result<()> {
     story.recovered().await?;
     story.events(1_500).await?;
     let report = story.end(Holes::Justified).await?;
-    assert!(report.counted("ClickHouse holes") > 0, "a cut of the only socket lost nothing?\n{report}");
+    assert!(
+        report.counted("ClickHouse holes") > 0,
+        "a cut of the only socket lost nothing?\n{report}"
+    );
     assert!(report.counted("ClickHouse events inside holes") > 0, "{report}");
     Ok(())
 }
