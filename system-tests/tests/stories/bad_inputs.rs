@@ -73,8 +73,7 @@ fn check(what: &str, ended: &Ended, codes: &[i32], named: &str) -> Option<String
         format!("ended with {code:?}")
     } else if said.contains("panicked") || !waits && complaints.len() != 1 {
         "not one clear line".to_owned()
-    } else if !complaints.iter().any(|line| line.contains(named))
-        && !(waits && said.contains(named))
+    } else if !(complaints.iter().any(|line| line.contains(named)) || waits && said.contains(named))
     {
         format!("{named} is not named")
     } else {
