@@ -21,6 +21,22 @@ pub struct Args {
     #[arg(long, env = "DEDUPLICATOR_ID", default_value = "canonical")]
     pub deduplicator_id: String,
 
+    /// Our certificate (PEM) for gatherers: with its key and the authority, `https` gatherers are followed by mutual TLS.
+    #[arg(long, env = "GRPC_TLS_CERT", default_value = "")]
+    pub grpc_tls_cert: String,
+
+    /// Private key (PEM) of GRPC_TLS_CERT.
+    #[arg(long, env = "GRPC_TLS_KEY", default_value = "")]
+    pub grpc_tls_key: String,
+
+    /// Authority (PEM) whose certificates gatherers must show.
+    #[arg(long, env = "GRPC_TLS_CA", default_value = "")]
+    pub grpc_tls_ca: String,
+
+    /// Follow gatherers on other machines in plain text.
+    #[arg(long, env = "GRPC_INSECURE")]
+    pub grpc_insecure: bool,
+
     /// Folder of the journal, the checkpoints, the catalog, and of the embedded ClickHouse.
     #[arg(long, env = "DATA_DIR", default_value = "data")]
     pub data_dir: PathBuf,

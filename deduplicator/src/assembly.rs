@@ -118,6 +118,7 @@ impl Builder<'_> {
             let ingest = Ingest {
                 ours: self.config.name.clone(),
                 address: address.clone(),
+                tls: self.config.grpc_tls.clone(),
                 index: recovered.merge.gatherer(&address.name),
                 from: recovered.positions.get(&address.name).copied(),
                 events: events.clone(),

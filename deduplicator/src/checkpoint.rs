@@ -96,7 +96,7 @@ impl Durable {
     }
 }
 
-/// Serialises; the state may go on changing afterwards.
+/// Serialises.
 pub(crate) fn seal(head: Head, merge: &Merge) -> anyhow::Result<Sealed> {
     let bytes = postcard::to_extend(&(&head, merge), vec![VERSION])
         .context("cannot serialise a checkpoint")?;

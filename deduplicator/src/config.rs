@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use proto::tls::{self, Tls};
 use service::logs::Format;
 use service::redacted::Secret;
 use store::StoreConfig;
@@ -61,6 +62,8 @@ pub struct Config {
     pub name: String,
     /// Whom to follow; at least one, names differ.
     pub gatherers: Vec<GathererAddress>,
+    /// How we and gatherers prove who we are; `None`: plain text.
+    pub grpc_tls: Option<Tls>,
     /// Our folder.
     pub data_dir: PathBuf,
     /// The canonical tables.
@@ -103,9 +106,17 @@ impl Config {
             confirm_wait: duration("--confirm-wait", &args.confirm_wait, &mut note),
             ..merge::Config::default()
         };
+        let grpc = tls::Settings {
+            cert: &args.grpc_tls_cert,
+            key: &args.grpc_tls_key,
+            ca: &args.grpc_tls_ca,
+            insecure: args.grpc_insecure,
+        };
+        let grpc_tls = Tls::read(&grpc, &mut note);
         let config = Self {
             name: word("DEDUPLICATOR_ID", &args.deduplicator_id, &mut note),
-            gatherers: gatherers(&args.gatherers, &mut note),
+            gatherers: gatherers(&args.gatherers, (grpc_tls.as_ref(), &grpc), &mut note),
+            grpc_tls,
             clickhouse: clickhouse(&args, &mut note),
             batch_rows: positive("BATCH_ROWS", &args.batch_rows, &mut note) as usize,
             flush_every: seconds("BATCH_FLUSH_SECS", &args.batch_flush_secs, &mut note),
@@ -205,7 +216,7 @@ mod tests {
     #[test]
     fn every_mistake_is_told_at_once() {
         let problems = config(&[
-            "--gatherers=east=ftp://x,east",
+            "--gatherers=east=ftp://x,east,west=http://10.0.1.1:7070",
             "--hole-wait=soon",
             "--batch-rows=0",
             "--http-addr=here",
@@ -237,7 +248,7 @@ mod tests {
 
     #[test]
     fn the_defaults_need_gatherers_only() {
-        let config = config(&["--gatherers=east=http://a:1,west=http://b:2"]).expect("good");
+        let config = config(&["--grpc-insecure", "--gatherers=east=http://a:1,west=http://b:2"]).expect("good");
         assert_eq!(config.gatherers.len(), 2);
         assert_eq!(config.merge.hole_wait, Duration::from_secs(30));
         assert!(matches!(config.clickhouse, ClickHouse::Embedded { .. }));

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
+use service::http::is_bearer;
 use service::redacted::Secret;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -45,11 +46,6 @@ pub(crate) fn router(surface: Surface, token: Secret) -> Router {
             }),
         )
         .with_state(surface)
-}
-
-fn is_bearer(headers: &HeaderMap, token: &Secret) -> bool {
-    let offered = headers.get("authorization").and_then(|value| value.to_str().ok());
-    offered.and_then(|text| text.strip_prefix("Bearer ")).is_some_and(|text| token.matches(text))
 }
 
 async fn health(State(surface): State<Surface>) -> Response {

@@ -8,6 +8,7 @@ mod stream;
 use std::time::Duration;
 
 use merge::GathererIndex;
+use proto::tls::Tls;
 use proto::{Batch, Heartbeat, Position};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -43,6 +44,7 @@ pub(crate) type Refresh = (u64, Box<str>);
 pub(crate) struct Ingest {
     pub(crate) ours: String,
     pub(crate) address: GathererAddress,
+    pub(crate) tls: Option<Tls>,
     pub(crate) index: GathererIndex,
     /// Where to resume; `None`: the oldest the gatherer keeps.
     pub(crate) from: Option<Position>,

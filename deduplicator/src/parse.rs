@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use proto::tls::{self, Tls};
+
 use crate::config::GathererAddress;
 
 /// As many as a `GathererIndex` can number.
@@ -49,7 +51,11 @@ pub(crate) fn word(name: &str, text: &str, note: &mut impl FnMut(String)) -> Str
 }
 
 /// `east=http://host:port,west=...`
-pub(crate) fn gatherers(text: &str, note: &mut impl FnMut(String)) -> Vec<GathererAddress> {
+pub(crate) fn gatherers(
+    text: &str,
+    (tls, settings): (Option<&Tls>, &tls::Settings<'_>),
+    note: &mut impl FnMut(String),
+) -> Vec<GathererAddress> {
     let mut known: Vec<GathererAddress> = Vec::new();
     for item in text.split(',').map(str::trim).filter(|item| !item.is_empty()) {
         let Some((name, url)) = item.split_once('=') else {
@@ -60,9 +66,11 @@ pub(crate) fn gatherers(text: &str, note: &mut impl FnMut(String)) -> Vec<Gather
             note(format!("GATHERERS: {name:?} is not a name of 1 to 64 letters, digits, - _ ."));
         }
         if !(url.starts_with("http://") || url.starts_with("https://"))
-            || proto::rpc::endpoint(url.to_owned()).is_err()
+            || proto::rpc::endpoint(url.to_owned(), tls).is_err()
         {
             note(format!("GATHERERS: {url:?} of {name:?} is not http://host:port"));
+        } else if let Some(why) = tls::url_refused(url, tls, settings) {
+            note(format!("GATHERERS: the address of {name:?} {why}"));
         }
         if known.iter().any(|gatherer| gatherer.name == name) {
             note(format!("GATHERERS: {name:?} is named twice"));

@@ -3,8 +3,10 @@
 //! It decides nothing about the feed: that is `merge`'s.
 
 mod captures;
+mod polled;
 mod saving;
 
+pub(crate) use polled::Polled;
 pub(crate) use saving::accounts;
 
 use std::collections::BTreeMap;
@@ -56,6 +58,7 @@ pub(crate) struct Pipeline {
     clock: Clock,
     ends: Ends,
     streams: Vec<StreamView>,
+    polled: Polled,
     saving: Saving,
     show_at: Moment,
     checkpoint_every: Duration,
@@ -71,7 +74,7 @@ impl Pipeline {
         checkpoint_every: Duration,
         clock: Clock,
     ) -> Self {
-        let Recovered { merge, positions, number, newest, .. } = recovered;
+        let Recovered { merge, positions, number, newest, polled, .. } = recovered;
         let named = merge.totals().gatherers;
         let streams = named
             .into_iter()
@@ -89,6 +92,7 @@ impl Pipeline {
             clock,
             ends,
             streams,
+            polled,
             show_at: now,
             checkpoint_every,
             checkpoint_at: now.plus(checkpoint_every),
@@ -118,7 +122,7 @@ impl Pipeline {
                 self.merge.handle_timeout(now);
             }
             self.carry_out().await?;
-            self.save_and_show(now)?;
+            self.save_and_show(now);
         }
         self.finish().await
     }
@@ -184,21 +188,23 @@ impl Pipeline {
                 }
             }
         }
+        for record in self.polled.drain() {
+            self.journal.append(&record).await?;
+        }
         self.journal.appended();
         Ok(())
     }
 
     /// Once everything that the merge said is in the journal.
-    fn save_and_show(&mut self, now: Moment) -> anyhow::Result<()> {
+    fn save_and_show(&mut self, now: Moment) {
         if self.checkpoint_at <= now && self.saving.is_idle() {
-            self.begin_checkpoint(self.clock.wall_ns().div_euclid(MINUTE_NS))?;
+            self.begin_checkpoint(self.clock.wall_ns().div_euclid(MINUTE_NS));
             self.checkpoint_at = now.plus(self.checkpoint_every);
         }
         if self.show_at <= now {
             self.show();
             self.show_at = now.plus(SHOW_EVERY);
         }
-        Ok(())
     }
 
     fn show(&self) {

@@ -13,7 +13,7 @@ use spool::{Log, ReadError, Upto};
 
 use crate::checkpoint::{self, Durable};
 use crate::journal::codec;
-use crate::pipeline::accounts;
+use crate::pipeline::{Polled, accounts};
 
 /// The state to go on with.
 pub(crate) struct Recovered {
@@ -27,6 +27,8 @@ pub(crate) struct Recovered {
     pub(crate) owed: Vec<Record>,
     /// Records replayed from the journal.
     pub(crate) replayed: u64,
+    /// Polled books that the journal holds and the gatherers will hand over again.
+    pub(crate) polled: Polled,
 }
 
 impl Recovered {
@@ -55,6 +57,7 @@ pub(crate) fn recover(
             newest: None,
             owed: Vec::new(),
             replayed: 0,
+            polled: Polled::default(),
         },
     };
     recovered.merge.set_config(config);
@@ -68,7 +71,7 @@ fn begin_with(merge: Merge, durable: Durable) -> Recovered {
     let positions = head.positions().map(|(name, at)| (name.to_owned(), at)).collect();
     let owed = accounts(head).into_iter().collect();
     let number = head.number;
-    Recovered { merge, positions, number, newest: Some(durable), owed, replayed: 0 }
+    Recovered { merge, positions, number, newest: Some(durable), owed, replayed: 0, polled: Polled::default() }
 }
 
 /// Applies the journal behind the checkpoint, and strikes out what it turns out not to owe.
@@ -98,6 +101,7 @@ fn replay(recovered: &mut Recovered, log: &Log) -> anyhow::Result<()> {
         {
             recovered.owed.clear();
         }
+        recovered.polled.replayed(&record);
         recovered.merge.apply(&record);
         recovered.replayed += 1;
     }

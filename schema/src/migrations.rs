@@ -161,6 +161,10 @@ const CANONICAL_FILES: &[File] = &[
     LIFECYCLE,
     SNAPSHOTS,
     CURSOR,
+    (
+        "lane_minutes_fates",
+        include_str!("../migrations/canonical/0010_lane_minutes_fates.sql"),
+    ),
 ];
 
 const GATHERER_FILES: &[File] = &[

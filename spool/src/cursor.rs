@@ -71,7 +71,8 @@ impl CursorFile {
             _ => {}
         }
         let file = self.files.create_new(&beside).map_err(failed)?;
-        file.write_all_at(&encode(bytes), 0).map_err(failed)?;
+        file.write_all_at(&header(bytes), 0).map_err(failed)?;
+        file.write_all_at(bytes, HEADER_BYTES as u64).map_err(failed)?;
         file.sync_data().map_err(failed)?;
         self.files.rename(&beside, &self.path).map_err(failed)?;
         self.files.sync_dir(dir_of(&self.path)).map_err(failed)?;
@@ -111,16 +112,15 @@ fn dir_of(path: &Path) -> &Path {
     }
 }
 
-fn encode(bytes: &[u8]) -> Vec<u8> {
+/// Apart from `bytes`, so that a checkpoint is not copied to be written.
+fn header(bytes: &[u8]) -> [u8; HEADER_BYTES] {
     let length = u32::try_from(bytes.len()).expect("a cursor is a few bytes, at most 4 GiB");
-    let mut out = Vec::with_capacity(HEADER_BYTES + bytes.len());
-    out.extend_from_slice(MAGIC);
-    out.extend_from_slice(&VERSION.to_le_bytes());
-    out.extend_from_slice(&[0; 2]);
-    out.extend_from_slice(&length.to_le_bytes());
-    let crc = crc32c::crc32c_append(crc32c::crc32c(&out[8..]), bytes);
-    out.extend_from_slice(&crc.to_le_bytes());
-    out.extend_from_slice(bytes);
+    let mut out = [0; HEADER_BYTES];
+    out[..8].copy_from_slice(MAGIC);
+    out[8..10].copy_from_slice(&VERSION.to_le_bytes());
+    out[12..16].copy_from_slice(&length.to_le_bytes());
+    let crc = crc32c::crc32c_append(crc32c::crc32c(&out[8..16]), bytes);
+    out[16..].copy_from_slice(&crc.to_le_bytes());
     out
 }
 
@@ -134,7 +134,7 @@ mod tests {
         let crc = crc32c::crc32c(b"\x01\0\0\0\x03\0\0\x003:4");
         expected.extend_from_slice(&crc.to_le_bytes());
         expected.extend_from_slice(b"3:4");
-        assert_eq!(encode(b"3:4"), expected);
+        assert_eq!([&header(b"3:4")[..], b"3:4"].concat(), expected);
         assert_eq!(crc, 0xf30b_4df7);
     }
 
@@ -156,7 +156,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("cursor");
         let cursor = CursorFile::open(&path).unwrap();
-        let good = encode(b"some bytes");
+        let good = [&header(b"some bytes")[..], b"some bytes"].concat();
         let mut broken: Vec<Vec<u8>> = (0..good.len()).map(|cut| good[..cut].to_vec()).collect();
         for bit in 0..good.len() * 8 {
             let mut flipped = good.clone();

@@ -30,7 +30,7 @@ impl Ingest {
 
     async fn follow(&mut self, ended: &mut Ended) -> anyhow::Result<&'static str> {
         let dial = async {
-            let channel = rpc::endpoint(self.address.url.clone())?.connect().await?;
+            let channel = rpc::endpoint(self.address.url.clone(), self.tls.as_ref())?.connect().await?;
             let (outbound, requests) = Outbound::start(&self.ours, self.from);
             let replies = rpc::client(channel).follow(requests).await?.into_inner();
             anyhow::Ok((outbound, replies))

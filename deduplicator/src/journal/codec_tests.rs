@@ -3,7 +3,7 @@
 use exchange::{Level, Price, Side, Size};
 use merge::{
     DeltaRecord, GathererIndex, HoleCause, HoleRecord, LaneMinute, LaneMinutesRecord, Origin,
-    Provenance, SnapshotRecord, TradeRecord,
+    Provenance, RestBooksRecord, SnapshotRecord, TradeRecord,
 };
 use uuid::Uuid;
 
@@ -74,6 +74,11 @@ fn samples() -> Vec<(Record, &'static str)> {
         checkpoint: 5,
         rows: vec![LaneMinute { sid: 7, minute: 6, frames: 300, ..LaneMinute::default() }],
     };
+    let books = RestBooksRecord {
+        gatherer: GathererIndex(1),
+        wall_ns: 5,
+        books: vec![("M".to_owned(), vec![level], vec![])],
+    };
     vec![
         (Record::Gatherer { index: GathererIndex(1), name: "west".to_owned() }, GATHERER),
         (Record::Market { sid: 7, market_id: Uuid::from_u128(2), ticker: "M".to_owned() }, MARKET),
@@ -82,6 +87,7 @@ fn samples() -> Vec<(Record, &'static str)> {
         (Record::Hole(Box::new(hole)), HOLE),
         (Record::Trade(Box::new(trade)), TRADE),
         (Record::LaneMinutes(Box::new(minutes)), MINUTES),
+        (Record::RestBooks(Box::new(books)), BOOKS),
     ]
 }
 
@@ -91,6 +97,7 @@ const DELTA: &str = "010207ac0201e8070201cc21ab022880a0abfef962010203040a01";
 const SNAPSHOT: &str = "01030701000914010164e80700010102010203040a";
 const HOLE: &str = "0104070800030901010202";
 const TRADE: &str = "01051000000000000000000000000000000001014d01020600010008010203040a";
+const BOOKS: &str = "0109010a01014d0164e80700";
 const MINUTES: &str = "0108050100070cac0200000000000000000000000000000000";
 
 fn hex(bytes: &[u8]) -> String {

@@ -57,6 +57,13 @@ impl Pipeline {
                 self.merge.handle(Input::Status { gatherer, wall_ns, trading_active }, now);
                 wall_ns
             }
+            Capture::RestBooks { stamp, body } => {
+                if let Err(error) = self.polled.take(gatherer, stamp.wall_ns, body) {
+                    let name = &self.streams[usize::from(gatherer.0)].name;
+                    telemetry::record_refused(name, &error.to_string());
+                }
+                stamp.wall_ns
+            }
         }
     }
 }

@@ -1,21 +1,22 @@
-//! The rhythm of checkpoints: seal here, write on another thread, then account, ack, let go.
+//! The rhythm of checkpoints: copy the state here, write it on another thread, then account, ack,
+//! let go.
 
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use merge::{LaneMinute, LaneMinutesRecord, Record};
+use merge::{LaneMinute, LaneMinutesRecord, Merge, Record};
 use spool::{Log, Position};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::Pipeline;
-use crate::checkpoint::{self, Durable, Head, Sealed};
+use crate::checkpoint::{self, Durable, Head};
 use crate::telemetry;
 
 /// Where the saving stands.
 pub(super) struct Saving {
     dir: PathBuf,
     log: Log,
-    /// Number of the newest checkpoint sealed.
+    /// Number of the newest checkpoint begun.
     number: u64,
     newest: Option<Durable>,
     running: Option<JoinHandle<anyhow::Result<Durable>>>,
@@ -38,10 +39,14 @@ impl Saving {
         self.newest.as_ref().map_or(0, |durable| durable.head().number)
     }
 
-    fn begin(&mut self, sealed: Sealed) {
+    /// Serialising takes tens of times longer than the copy, and the feed does not wait.
+    fn begin(&mut self, head: Head, merge: Merge) {
         assert!(self.is_idle(), "one checkpoint at a time");
         let (dir, log) = (self.dir.clone(), self.log.clone());
+        self.number = head.number;
         self.running = Some(spawn_blocking(move || {
+            let sealed = checkpoint::seal(head, &merge)?;
+            drop(merge);
             let durable = checkpoint::store(&dir, &sealed, &log)?;
             telemetry::checkpoint_stored(durable.head().number, sealed.bytes());
             Ok(durable)
@@ -73,17 +78,14 @@ impl Released {
 }
 
 impl Pipeline {
-    /// Seals the state; everything that the merge said so far must be in the journal.
-    pub(super) fn begin_checkpoint(&mut self, before_minute: i64) -> anyhow::Result<()> {
+    /// Begins to save the state; everything that the merge said so far must be in the journal.
+    pub(super) fn begin_checkpoint(&mut self, before_minute: i64) {
         let rows = folded(self.merge.close_minutes(before_minute));
         let number = self.saving.number + 1;
         let positions =
             self.streams.iter().map(|stream| (stream.name.clone(), stream.next)).collect();
         let head = Head::new(number, self.journal.next(), positions, rows);
-        let sealed = checkpoint::seal(head, &self.merge)?;
-        self.saving.number = number;
-        self.saving.begin(sealed);
-        Ok(())
+        self.saving.begin(head, self.merge.clone());
     }
 
     /// A checkpoint is on disk: its accounts go to the journal, and the gatherers may forget what
@@ -110,7 +112,7 @@ impl Pipeline {
         }
         self.carry_out().await?;
         self.journal.commit()?;
-        self.begin_checkpoint(i64::MAX)?;
+        self.begin_checkpoint(i64::MAX);
         let stored = self.saving.stored().await?;
         self.saved(stored).await?;
         self.journal.commit()?;

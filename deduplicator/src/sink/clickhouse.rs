@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use merge::Record;
 use schema::rows::{
-    Gap, LaneMinute, LatestLevel, MarketLifecycle, OrderbookEvent, Price, Side, Table, Ticker,
+    Gap, LaneMinute, LatestLevel, MarketLifecycle, OrderbookEvent, OrderbookSnapshot, Price, Side, Table, Ticker,
     Trade,
 };
 use spool::Position;
@@ -28,6 +28,7 @@ pub(crate) struct CanonicalRows {
     lifecycle: Vec<MarketLifecycle>,
     gaps: Vec<Gap>,
     minutes: Vec<LaneMinute>,
+    books: Vec<OrderbookSnapshot>,
     receipts: Vec<i64>,
 }
 
@@ -43,6 +44,7 @@ impl CanonicalRows {
             lifecycle: Vec::new(),
             gaps: Vec::new(),
             minutes: Vec::new(),
+            books: Vec::new(),
             receipts: Vec::new(),
         }
     }
@@ -69,6 +71,7 @@ impl CanonicalRows {
             Record::Ticker(ticker) => self.tickers.push(rows::ticker(ticker, names)?),
             Record::Lifecycle(record) => self.lifecycle.push(rows::lifecycle(record, names)?),
             Record::LaneMinutes(minutes) => self.minutes.extend(rows::minutes(minutes, names)?),
+            Record::RestBooks(books) => self.books.extend(rows::rest_books(books, names)?),
             Record::Gatherer { .. } | Record::Market { .. } => {}
         }
         Ok(())
@@ -91,6 +94,7 @@ impl Rows for CanonicalRows {
             + self.lifecycle.len()
             + self.gaps.len()
             + self.minutes.len()
+            + self.books.len()
     }
 
     async fn write(&self, store: &Store, token: &str) -> Result<(), StoreError> {
@@ -101,7 +105,8 @@ impl Rows for CanonicalRows {
         store.insert(Ticker::TABLE, &self.tickers, token).await?;
         store.insert(MarketLifecycle::TABLE, &self.lifecycle, token).await?;
         store.insert(Gap::TABLE, &self.gaps, token).await?;
-        store.insert(LaneMinute::TABLE, &self.minutes, token).await
+        store.insert(LaneMinute::TABLE, &self.minutes, token).await?;
+        store.insert(OrderbookSnapshot::TABLE, &self.books, token).await
     }
 
     fn clear(&mut self) {
@@ -113,5 +118,6 @@ impl Rows for CanonicalRows {
         self.lifecycle.clear();
         self.gaps.clear();
         self.minutes.clear();
+        self.books.clear();
     }
 }

@@ -2,12 +2,13 @@
 
 use exchange::{Level, Side};
 use merge::{
-    DeltaRecord, HoleRecord, LaneMinutesRecord, LifecycleRecord, Provenance, SnapshotRecord,
+    DeltaRecord, HoleRecord, LaneMinutesRecord, LifecycleRecord, Provenance, RestBooksRecord,
+    SnapshotRecord,
     TickerRecord, TradeRecord,
 };
 use schema::rows::{
     self, EventType, FLAG_DISPUTED, Gap, GapState, LaneMinute, LatestLevel, MarketLifecycle,
-    OrderbookEvent, Price, Size, TakerSide, Text, Ticker, Trade, UnixMicros, UnixMillis,
+    OrderbookEvent, OrderbookSnapshot, Price, Size, TakerSide, Text, Ticker, Trade, UnixMicros, UnixMillis,
     UnixSeconds,
 };
 
@@ -214,6 +215,28 @@ pub(crate) fn lifecycle(
     })
 }
 
+/// One row a book.
+pub(crate) fn rest_books(
+    record: &RestBooksRecord,
+    names: &mut Names,
+) -> anyhow::Result<Vec<OrderbookSnapshot>> {
+    let gatherer = names.gatherer(record.gatherer)?;
+    let prices = |levels: &[Level]| levels.iter().map(|level| price(level.price)).collect();
+    let sizes = |levels: &[Level]| levels.iter().map(|level| size(level.size)).collect();
+    let row = |(ticker, yes, no): &(String, Vec<Level>, Vec<Level>)| OrderbookSnapshot {
+        snapshot_ts: UnixMicros(record.wall_ns.div_euclid(1_000)),
+        source: "rest".into(),
+        ticker: names.share(ticker),
+        clock: 0,
+        yes_prices: prices(yes),
+        yes_sizes: sizes(yes),
+        no_prices: prices(no),
+        no_sizes: sizes(no),
+        gatherer: gatherer.clone(),
+    };
+    Ok(record.books.iter().map(row).collect())
+}
+
 pub(crate) fn gap(hole: &HoleRecord, names: &Names) -> anyhow::Result<Gap> {
     Ok(Gap {
         market_ticker: names.market(hole.sid)?.ticker.clone(),
@@ -229,8 +252,7 @@ pub(crate) fn gap(hole: &HoleRecord, names: &Names) -> anyhow::Result<Gap> {
     })
 }
 
-/// The accounts, by name. Fates that the table does not name are folded into the nearest that it
-/// does, so that `first_arrivals + copies + uncovered + late` is `frames`.
+/// The accounts, by name.
 pub(crate) fn minutes(
     minutes: &LaneMinutesRecord,
     names: &Names,
@@ -240,7 +262,6 @@ pub(crate) fn minutes(
             0 => Text::default(),
             sid => names.market(sid)?.ticker.clone(),
         };
-        let sum = |parts: &[u32]| parts.iter().map(|part| u64::from(*part)).sum();
         Ok(LaneMinute {
             gatherer: names.gatherer(row.gatherer)?,
             market_ticker,
@@ -248,10 +269,16 @@ pub(crate) fn minutes(
             checkpoint: minutes.checkpoint,
             frames: row.frames.into(),
             first_arrivals: row.first_arrivals.into(),
-            copies: sum(&[row.copies, row.snapshots, row.repeats, row.control]),
-            uncovered: sum(&[row.uncovered, row.quarantined, row.undecodable, row.divergences]),
-            late: sum(&[row.late, row.unverified]),
+            copies: row.copies.into(),
+            unverified: row.unverified.into(),
+            snapshots: row.snapshots.into(),
+            uncovered: row.uncovered.into(),
+            late: row.late.into(),
             divergences: row.divergences.into(),
+            quarantined: row.quarantined.into(),
+            repeats: row.repeats.into(),
+            control: row.control.into(),
+            undecodable: row.undecodable.into(),
             breaks: row.breaks.into(),
             holes: 0,
             skew_p50_us: row.skew_p50_us,

@@ -181,6 +181,7 @@ fn received_ns(capture: &[u8]) -> i64 {
         proto::Capture::SessionOpened { stamp, .. }
         | proto::Capture::Frame { stamp, .. }
         | proto::Capture::SessionClosed { stamp, .. }
-        | proto::Capture::Status { stamp, .. } => stamp.wall_ns,
+        | proto::Capture::Status { stamp, .. }
+        | proto::Capture::RestBooks { stamp, .. } => stamp.wall_ns,
     }
 }

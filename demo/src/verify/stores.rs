@@ -199,9 +199,11 @@ pub(super) async fn latest(client: &Client) -> anyhow::Result<Vec<LatestRow>> {
     all(client, sql).await?.into_iter().map(checked).collect()
 }
 
-/// Frames per gatherer and minute, as the ledger has them.
+/// Frames per gatherer and minute, as the ledger has them: every fate counted on its own.
 pub(super) async fn ledger(client: &Client) -> anyhow::Result<BTreeMap<(String, u32), u64>> {
-    let sql = "SELECT toString(gatherer) AS name, toUInt32(minute) AS at, sum(frames) AS frames \
+    let sql = "SELECT toString(gatherer) AS name, toUInt32(minute) AS at, \
+               sum(first_arrivals + copies + unverified + snapshots + uncovered + late \
+               + divergences + quarantined + repeats + control + undecodable) AS frames \
                FROM lane_minutes FINAL GROUP BY name, at";
     let rows: Vec<(String, u32, u64)> = all(client, sql).await?;
     Ok(rows.into_iter().map(|(name, minute, frames)| ((name, minute), frames)).collect())

@@ -41,18 +41,30 @@ pub struct LaneMinute {
     pub minute: UnixSeconds,
     /// The deduplicator's checkpoint that closed these counts.
     pub checkpoint: u64,
-    /// Frames received.
+    /// Frames received: the sum of what follows up to `undecodable`.
     pub frames: u64,
     /// Frames that became events.
     pub first_arrivals: u64,
-    /// Frames that another lane had brought before.
+    /// Frames that said what another lane had brought before.
     pub copies: u64,
-    /// Frames of a lane that did not cover the head.
+    /// Copies of events no longer remembered: not compared.
+    pub unverified: u64,
+    /// Snapshots that placed or verified a lane.
+    pub snapshots: u64,
+    /// Frames of a lane that had lost frames or had shown no snapshot of the market.
     pub uncovered: u64,
-    /// Frames too old to be compared.
+    /// Frames of what was decided or forgotten: a hole, an older era.
     pub late: u64,
-    /// Copies whose content differed.
+    /// Frames that contradicted the canonical event.
     pub divergences: u64,
+    /// Frames of a quarantined lane.
+    pub quarantined: u64,
+    /// Frames whose raw seq had been seen.
+    pub repeats: u64,
+    /// Frames without an event: acks, errors, unknown types.
+    pub control: u64,
+    /// Frames that could not be decoded.
+    pub undecodable: u64,
     /// Jumps of the raw seq.
     pub breaks: u64,
     /// Holes recorded.

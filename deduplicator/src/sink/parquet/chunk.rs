@@ -97,7 +97,8 @@ impl Chunk {
             Record::Gatherer { .. }
             | Record::Market { .. }
             | Record::Hole(_)
-            | Record::LaneMinutes(_) => Ok(()),
+            | Record::LaneMinutes(_)
+            | Record::RestBooks(_) => Ok(()),
         }
     }
 

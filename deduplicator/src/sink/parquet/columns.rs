@@ -18,6 +18,8 @@ pub(super) trait ArchiveRow {
     const DATASET: &'static str;
     /// Columns that rise within a row group, more or less.
     const RISING: &'static [&'static str];
+    /// Rows of a row group: as few as compression stays good with, since they wait in memory.
+    const GROUP_ROWS: usize;
     fn ts_ms(&self) -> i64;
     fn ingest_us(&self) -> i64;
     fn order(&self, other: &Self) -> Ordering;
@@ -116,6 +118,7 @@ fn origin(origin: Origin) -> &'static str {
 impl ArchiveRow for OrderbookEvent {
     const DATASET: &'static str = "orderbook";
     const RISING: &'static [&'static str] = &["seq", "ts", "ingest_ts", "clock", "source_seq"];
+    const GROUP_ROWS: usize = 65_536;
 
     fn ts_ms(&self) -> i64 {
         self.ts.0
@@ -185,6 +188,7 @@ impl ArchiveRow for OrderbookEvent {
 impl ArchiveRow for Trade {
     const DATASET: &'static str = "trades";
     const RISING: &'static [&'static str] = &["ts", "ingest_ts", "source_seq"];
+    const GROUP_ROWS: usize = 16_384;
 
     fn ts_ms(&self) -> i64 {
         self.ts.0
@@ -244,6 +248,7 @@ impl ArchiveRow for Trade {
 impl ArchiveRow for Ticker {
     const DATASET: &'static str = "tickers";
     const RISING: &'static [&'static str] = &["ts", "ingest_ts"];
+    const GROUP_ROWS: usize = 16_384;
 
     fn ts_ms(&self) -> i64 {
         self.ts.0
@@ -305,6 +310,7 @@ impl ArchiveRow for Ticker {
 impl ArchiveRow for MarketLifecycle {
     const DATASET: &'static str = "lifecycle";
     const RISING: &'static [&'static str] = &["ts", "ingest_ts", "source_seq"];
+    const GROUP_ROWS: usize = 16_384;
 
     fn ts_ms(&self) -> i64 {
         self.ts.0

@@ -17,8 +17,6 @@ use sha2::{Digest as _, Sha256};
 use super::columns::ArchiveRow;
 use super::place::Begun;
 
-/// Rows of a row group: as small as compression stays good, as this many wait in memory.
-const GROUP_ROWS: usize = 131_072;
 const PAGE_BYTES: usize = 1 << 20;
 /// Level 9 gained nothing.
 const ZSTD_LEVEL: i32 = 3;
@@ -71,7 +69,7 @@ impl<R: ArchiveRow> Part<R> {
         self.max_ts_ms = self.max_ts_ms.max(row.ts_ms());
         self.rows += 1;
         self.waiting.push(row);
-        if self.waiting.len() >= GROUP_ROWS { self.end_group() } else { Ok(()) }
+        if self.waiting.len() >= R::GROUP_ROWS { self.end_group() } else { Ok(()) }
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -122,7 +120,7 @@ fn properties<R: ArchiveRow>() -> anyhow::Result<WriterProperties> {
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
         .set_data_page_size_limit(PAGE_BYTES)
         .set_dictionary_page_size_limit(PAGE_BYTES)
-        .set_max_row_group_row_count(Some(GROUP_ROWS));
+        .set_max_row_group_row_count(Some(R::GROUP_ROWS));
     for column in R::RISING {
         let path = ColumnPath::from(*column);
         builder = builder
