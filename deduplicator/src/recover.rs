@@ -71,7 +71,15 @@ fn begin_with(merge: Merge, durable: Durable) -> Recovered {
     let positions = head.positions().map(|(name, at)| (name.to_owned(), at)).collect();
     let owed = accounts(head).into_iter().collect();
     let number = head.number;
-    Recovered { merge, positions, number, newest: Some(durable), owed, replayed: 0, polled: Polled::default() }
+    Recovered {
+        merge,
+        positions,
+        number,
+        newest: Some(durable),
+        owed,
+        replayed: 0,
+        polled: Polled::default(),
+    }
 }
 
 /// Applies the journal behind the checkpoint, and strikes out what it turns out not to owe.

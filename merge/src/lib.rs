@@ -56,7 +56,7 @@ pub use minutes::{Fate, LaneMinute};
 pub use output::{Alarm, AlarmKind, Output};
 pub use record::{
     DeltaRecord, HoleCause, HoleRecord, LaneMinutesRecord, LifecycleRecord, Origin, Provenance,
-    Record, SnapshotRecord, TickerRecord, TradeRecord,
+    Record, RestBooksRecord, SnapshotRecord, TickerRecord, TradeRecord,
 };
 pub use totals::{CanonicalTotals, GathererTotals, Totals};
 pub use view::MarketView;

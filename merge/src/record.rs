@@ -42,6 +42,9 @@ pub enum Record {
     Lifecycle(Box<LifecycleRecord>),
     /// The accounts of closed minutes; made by the pipeline from `Merge::close_minutes`.
     LaneMinutes(Box<LaneMinutesRecord>),
+    /// Whole books that a gatherer asked for over REST; made by the pipeline, the merge has no part
+    /// in them: a REST book has no clock.
+    RestBooks(Box<RestBooksRecord>),
 }
 
 /// Where an event was first received.
@@ -257,6 +260,17 @@ pub struct LaneMinutesRecord {
     pub checkpoint: u64,
     /// The rows; several rows of one (gatherer, market, minute) add up.
     pub rows: Vec<LaneMinute>,
+}
+
+/// Whole books asked for over REST, on the yes-leg scale.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
+pub struct RestBooksRecord {
+    /// Who asked.
+    pub gatherer: GathererIndex,
+    /// When the answer came, Unix ns on the gatherer's clock.
+    pub wall_ns: i64,
+    /// By ticker, both sides rising by price.
+    pub books: Vec<(String, Vec<Level>, Vec<Level>)>,
 }
 
 impl Origin {

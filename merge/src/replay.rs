@@ -34,7 +34,7 @@ impl Merge {
             Record::Trade(_) => self.shared.canonical.trades += 1,
             Record::Ticker(_) => self.shared.canonical.tickers += 1,
             Record::Lifecycle(_) => self.shared.canonical.lifecycle += 1,
-            Record::LaneMinutes(_) => {}
+            Record::LaneMinutes(_) | Record::RestBooks(_) => {}
         }
         self.streams.apply(&self.shared.config, record);
     }

@@ -4,7 +4,8 @@
 //! version u8 | kind u8 | session u64 | wall_ns i64 | mono_ns u64 | body length u32 | body
 //! ```
 //! Little-endian. Body by kind: 1 opened: text (JSON) · 2 frame: the WebSocket message as it came · 3 closed: text (the
-//! reason) · 4 status: one byte, bit 0 exchange_active, bit 1 trading_active, session 0.
+//! reason) · 4 status: one byte, bit 0 exchange_active, bit 1 trading_active, session 0 · 5 books: the body of a good
+//! answer to `GET /markets/orderbooks` as it came, session 0.
 //! Written once, never changed; a new layout is a new version.
 
 use crate::limits::FRAME_BYTES_MAX;
@@ -18,6 +19,7 @@ const OPENED: u8 = 1;
 const FRAME: u8 = 2;
 const CLOSED: u8 = 3;
 const STATUS: u8 = 4;
+const REST_BOOKS: u8 = 5;
 
 /// Bodies of a status, by its two bits.
 const STATUS_BODIES: [[u8; 1]; 4] = [[0], [1], [2], [3]];
@@ -72,6 +74,13 @@ pub enum Capture<'a> {
         /// Whether it trades.
         trading_active: bool,
     },
+    /// Whole books asked for over REST: evidence beside the feed, without clocks.
+    RestBooks {
+        /// When the answer came.
+        stamp: Stamp,
+        /// The answer's body: JSON, no-leg prices, as the exchange sent it.
+        body: &'a str,
+    },
 }
 
 /// Why bytes are not a capture record, or not a list of them.
@@ -98,7 +107,7 @@ pub enum BadCapture {
         found: u8,
     },
     /// No kind of ours.
-    #[error("a record has kind {0}, we know 1 to 4")]
+    #[error("a record has kind {0}, we know 1 to 5")]
     Kind(u8),
     /// A length above the limit.
     #[error("a record has {bytes} bytes, the limit is {limit}")]
@@ -120,13 +129,13 @@ impl<'a> Capture<'a> {
     /// Bytes before the body.
     pub const HEADER_BYTES: usize = HEADER_BYTES;
 
-    /// The connection it is about; `None` for a status.
+    /// The connection it is about; `None` for what was asked over REST.
     pub fn session(&self) -> Option<u64> {
         match *self {
             Self::SessionOpened { session, .. }
             | Self::Frame { session, .. }
             | Self::SessionClosed { session, .. } => Some(session),
-            Self::Status { .. } => None,
+            Self::Status { .. } | Self::RestBooks { .. } => None,
         }
     }
 
@@ -136,7 +145,8 @@ impl<'a> Capture<'a> {
             Self::SessionOpened { stamp, .. }
             | Self::Frame { stamp, .. }
             | Self::SessionClosed { stamp, .. }
-            | Self::Status { stamp, .. } => stamp,
+            | Self::Status { stamp, .. }
+            | Self::RestBooks { stamp, .. } => stamp,
         }
     }
 
@@ -158,9 +168,9 @@ impl<'a> Capture<'a> {
     /// The record's second part.
     pub fn body(&self) -> &[u8] {
         match self {
-            Self::SessionOpened { about: text, .. } | Self::SessionClosed { reason: text, .. } => {
-                text.as_bytes()
-            }
+            Self::SessionOpened { about: text, .. }
+            | Self::SessionClosed { reason: text, .. }
+            | Self::RestBooks { body: text, .. } => text.as_bytes(),
             Self::Frame { bytes, .. } => bytes,
             Self::Status { exchange_active, trading_active, .. } => {
                 &STATUS_BODIES[usize::from(*exchange_active) | usize::from(*trading_active) << 1]
@@ -225,6 +235,7 @@ impl<'a> Capture<'a> {
                 }),
                 other => Err(BadCapture::StatusBody(other.iter().take(8).copied().collect())),
             },
+            REST_BOOKS => Ok(Self::RestBooks { stamp, body: text(body, "body")? }),
             other => Err(BadCapture::Kind(other)),
         }
     }
@@ -235,6 +246,7 @@ impl<'a> Capture<'a> {
             Self::Frame { .. } => FRAME,
             Self::SessionClosed { .. } => CLOSED,
             Self::Status { .. } => STATUS,
+            Self::RestBooks { .. } => REST_BOOKS,
         }
     }
 }

@@ -29,6 +29,15 @@ fn version_1_bytes_never_change() {
 }
 
 #[test]
+fn polled_books_have_a_kind_of_their_own_since_the_first_poller() {
+    let books = Capture::RestBooks { stamp: STAMP, body: "{}" };
+    let drawn = b"\x01\x05\0\0\0\0\0\0\0\0\x08\x07\x06\x05\x04\x03\x02\x01\
+                  \x18\x17\x16\x15\x14\x13\x12\x11\x02\0\0\0{}";
+    assert_eq!(encoded(&books), drawn);
+    assert_eq!(Capture::decode(drawn), Ok(books));
+}
+
+#[test]
 fn the_drawing_holds() {
     let frame = Capture::Frame { session: SESSION, stamp: STAMP, bytes: b"123456789" };
     let drawn = b"\x01\x02\x07\0\0\0\x03\0\0\0\x08\x07\x06\x05\x04\x03\x02\x01\
@@ -57,7 +66,7 @@ fn what_we_do_not_know_is_refused_by_name() {
         Capture::decode(&bytes).expect_err("must be refused").to_string()
     };
     assert_eq!(with(0, 2), "a record has version 2, we read version 1");
-    assert_eq!(with(1, 9), "a record has kind 9, we know 1 to 4");
+    assert_eq!(with(1, 9), "a record has kind 9, we know 1 to 5");
     assert_eq!(with(29, 1), "a record has 16777217 bytes, the limit is 4194304");
     assert_eq!(with(30, 4), "the body of a status is [4], it must be one byte from 0 to 3");
     let mut opened = encoded(&one_of_each()[0]);
@@ -68,13 +77,14 @@ fn what_we_do_not_know_is_refused_by_name() {
 proptest! {
     #[test]
     fn what_is_encoded_is_decoded(
-        kind in 0..4, session: u64, wall_ns: i64, mono_ns: u64, bytes: Vec<u8>, text: String, a: bool, b: bool,
+        kind in 0..5, session: u64, wall_ns: i64, mono_ns: u64, bytes: Vec<u8>, text: String, a: bool, b: bool,
     ) {
         let stamp = Stamp { wall_ns, mono_ns };
         let capture = match kind {
             0 => Capture::SessionOpened { session, stamp, about: &text },
             1 => Capture::Frame { session, stamp, bytes: &bytes },
             2 => Capture::SessionClosed { session, stamp, reason: &text },
+            3 => Capture::RestBooks { stamp, body: &text },
             _ => Capture::Status { stamp, exchange_active: a, trading_active: b },
         };
         let bytes = encoded(&capture);

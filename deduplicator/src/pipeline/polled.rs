@@ -67,7 +67,10 @@ mod tests {
         polled.take(EAST, 7, BODY).expect("books");
         let [Record::RestBooks(books)] = &polled.drain()[..] else { panic!("one record") };
         let (ticker, yes, no) = &books.books[0];
-        assert_eq!((ticker.as_str(), yes[0].price.units(), no[0].price.units()), ("A-1", 4000, 7000));
+        assert_eq!(
+            (ticker.as_str(), yes[0].price.units(), no[0].price.units()),
+            ("A-1", 4000, 7000)
+        );
         assert!(polled.drain().is_empty());
         assert!(polled.take(EAST, 8, "{}").is_err());
     }

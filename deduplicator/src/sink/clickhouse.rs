@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use merge::Record;
 use schema::rows::{
-    Gap, LaneMinute, LatestLevel, MarketLifecycle, OrderbookEvent, OrderbookSnapshot, Price, Side, Table, Ticker,
-    Trade,
+    Gap, LaneMinute, LatestLevel, MarketLifecycle, OrderbookEvent, OrderbookSnapshot, Price, Side,
+    Table, Ticker, Trade,
 };
 use spool::Position;
 use store::{Rows, Store, StoreError};

@@ -3,13 +3,12 @@
 use exchange::{Level, Side};
 use merge::{
     DeltaRecord, HoleRecord, LaneMinutesRecord, LifecycleRecord, Provenance, RestBooksRecord,
-    SnapshotRecord,
-    TickerRecord, TradeRecord,
+    SnapshotRecord, TickerRecord, TradeRecord,
 };
 use schema::rows::{
     self, EventType, FLAG_DISPUTED, Gap, GapState, LaneMinute, LatestLevel, MarketLifecycle,
-    OrderbookEvent, OrderbookSnapshot, Price, Size, TakerSide, Text, Ticker, Trade, UnixMicros, UnixMillis,
-    UnixSeconds,
+    OrderbookEvent, OrderbookSnapshot, Price, Size, TakerSide, Text, Ticker, Trade, UnixMicros,
+    UnixMillis, UnixSeconds,
 };
 
 use super::names::{Market, Names};
