@@ -9,6 +9,7 @@ mod messages;
 mod position;
 mod record_list;
 pub mod rpc;
+pub mod tls;
 
 pub use capture::{BadCapture, Capture, Stamp};
 pub use messages::{

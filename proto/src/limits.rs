@@ -23,6 +23,9 @@ pub const MESSAGE_BYTES_MAX: usize = BATCH_BYTES_MAX + 1024;
 /// One gRPC message from a deduplicator: a `Refresh` of the greatest size.
 pub const REQUEST_BYTES_MAX: usize = REFRESH_MARKETS_MAX * (TICKER_BYTES_MAX + 8) + 1024;
 
+/// The headers of one gRPC call: ours are a few hundred bytes.
+pub const HEADER_BYTES_MAX: u32 = 16 << 10;
+
 /// HTTP/2 stream window: untuned (64 KiB) throughput is ten times lower.
 pub const STREAM_WINDOW_BYTES: u32 = 8 << 20;
 

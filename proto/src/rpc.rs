@@ -10,7 +10,7 @@ use tonic::{
     transport::{self, Channel, Endpoint, Server},
 };
 
-use crate::{limits, wire};
+use crate::{limits, tls::Tls, wire};
 
 pub use wire::{
     FollowReply as WireReply, FollowRequest as WireRequest, gatherer_client::GathererClient,
@@ -20,16 +20,21 @@ pub use wire::{
 /// A peer that answers no ping for this long is gone; well below the silence limits.
 const PING_EVERY: Duration = Duration::from_secs(5);
 
-/// How to reach a gatherer: windows, TCP_NODELAY, pings and a limit for the dial.
-pub fn endpoint(url: String) -> Result<Endpoint, transport::Error> {
-    Ok(Endpoint::from_shared(url)?
+/// How to reach a gatherer: windows, TCP_NODELAY, pings and a limit for the dial; by TLS where the URL is `https`.
+pub fn endpoint(url: String, tls: Option<&Tls>) -> Result<Endpoint, transport::Error> {
+    let tls = tls.filter(|_| url.starts_with("https:"));
+    let endpoint = Endpoint::from_shared(url)?
         .initial_stream_window_size(limits::STREAM_WINDOW_BYTES)
         .initial_connection_window_size(limits::CONNECTION_WINDOW_BYTES)
         .tcp_nodelay(true)
         .http2_keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_EVERY)
         .keep_alive_while_idle(true)
-        .connect_timeout(PING_EVERY))
+        .connect_timeout(PING_EVERY);
+    match tls {
+        Some(tls) => endpoint.tls_config(tls.client()),
+        None => Ok(endpoint),
+    }
 }
 
 /// A client that takes batches of the greatest size, packed or not.
@@ -46,13 +51,13 @@ pub fn service<T: Gatherer>(gatherer: T) -> GathererServer<T> {
         .max_encoding_message_size(limits::MESSAGE_BYTES_MAX)
 }
 
-/// A server with our windows, TCP_NODELAY, pings, and no more streams a connection than allowed.
+/// A server with our windows, pings, and no more streams a connection than allowed.
 pub fn server() -> Server {
     Server::builder()
         .initial_stream_window_size(limits::STREAM_WINDOW_BYTES)
         .initial_connection_window_size(limits::CONNECTION_WINDOW_BYTES)
         .max_concurrent_streams(limits::STREAMS_MAX as u32)
-        .tcp_nodelay(true)
+        .http2_max_header_list_size(limits::HEADER_BYTES_MAX)
         .http2_keepalive_interval(Some(PING_EVERY))
         .http2_keepalive_timeout(Some(PING_EVERY))
 }
