@@ -7,12 +7,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
+    channel::Channel,
     clock,
     faults::Order,
     hub::{Hub, Phase},
+    schedule::MarketOrder,
     server::App,
     session::Session,
 };
@@ -36,6 +38,37 @@ pub(crate) async fn faults(State(app): State<App>, headers: HeaderMap, body: Str
         Ok(connections) => Json(json!({"connections": connections})).into_response(),
         Err(problem) => bad(&problem),
     }
+}
+
+pub(crate) async fn markets(State(app): State<App>, headers: HeaderMap, body: String) -> Response {
+    if let Some(refusal) = refusal(&app, &headers) {
+        return refusal;
+    }
+    let order: MarketOrder = match serde_json::from_str(&body) {
+        Ok(order) => order,
+        Err(error) => return bad(&format!("no such order: {error}")),
+    };
+    match app.hub.lock().order_market(&order, clock::now()) {
+        Ok(()) => Json(json!({})).into_response(),
+        Err(problem) => bad(&problem),
+    }
+}
+
+/// The books each connection follows, by its number.
+pub(crate) async fn subscribed(State(app): State<App>, headers: HeaderMap) -> Response {
+    if let Some(refusal) = refusal(&app, &headers) {
+        return refusal;
+    }
+    let mut hub = app.hub.lock();
+    let Hub { sessions, markets, .. } = &mut *hub;
+    let of = |session: &mut Session| -> Value {
+        let books = session.on(Channel::BOOK).map(|books| &books.markets);
+        let tickers = books.into_iter().flatten();
+        tickers.map(|index| json!(&*markets.at(*index).naming.ticker)).collect()
+    };
+    let all: Map<String, Value> =
+        sessions.iter_mut().map(|(index, session)| (index.to_string(), of(session))).collect();
+    Json(all).into_response()
 }
 
 #[derive(Deserialize)]

@@ -144,6 +144,10 @@ pub(crate) enum Order {
         status: u16,
         seconds: f64,
     },
+    /// REST answers 429 to everything.
+    Limit {
+        seconds: f64,
+    },
     Maintenance {
         seconds: f64,
     },
@@ -211,6 +215,7 @@ impl Order {
             Self::Slow { .. } => "slow",
             Self::Error { .. } => "error",
             Self::Refuse { .. } => "refuse",
+            Self::Limit { .. } => "limit",
             Self::Maintenance { .. } => "maintenance",
             Self::Lie { .. } => "lie",
             Self::Schema { .. } => "schema",

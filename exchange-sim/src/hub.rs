@@ -22,6 +22,7 @@ use crate::{
     faults::{Change, Rates},
     line::Line,
     market::Markets,
+    schedule::Schedule,
     session::{Peer, Session, Take},
     source::Source,
     truth::Truth,
@@ -48,6 +49,9 @@ pub(crate) struct Totals {
     pub(crate) tickers: u64,
     pub(crate) lifecycle: u64,
     pub(crate) emptied: u64,
+    pub(crate) rest_requests: u64,
+    /// Of these, answered with 429.
+    pub(crate) rest_limited: u64,
 }
 
 #[derive(Debug)]
@@ -61,6 +65,9 @@ pub(crate) struct Hub {
     pub(crate) era: u32,
     pub(crate) phase: Phase,
     pub(crate) is_paused: bool,
+    pub(crate) schedule: Schedule,
+    /// REST answers 429 until then.
+    pub(crate) limiting: Option<Instant>,
     pub(crate) refusing: Option<(u16, Instant)>,
     pub(crate) schema: Option<(Change, Option<String>, Instant)>,
     pub(crate) totals: Totals,
@@ -110,6 +117,8 @@ impl Hub {
             era: 0,
             phase: Phase::Open,
             is_paused: config.start_paused,
+            schedule: Schedule::default(),
+            limiting: None,
             refusing: None,
             schema: None,
             totals: Totals::default(),
@@ -140,6 +149,7 @@ impl Hub {
             self.source.produce(&mut self.markets, passed, now, &mut events);
             self.events = events;
             self.publish_events(now);
+            self.pass_schedule(now);
             self.publish_tickers(now);
         }
         self.truth.hand_over();
@@ -219,6 +229,16 @@ impl Hub {
         }
     }
 
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Publishes what a command made happen.
+    pub(crate) fn announce(&mut self, events: Vec<Event>, now: Now) {
+        self.events.extend(events);
+        self.publish_events(now);
+    }
+
     fn publish_events(&mut self, now: Now) {
         let mut events = std::mem::take(&mut self.events);
         for event in events.drain(..) {
@@ -258,6 +278,7 @@ impl Hub {
                 *self.faults.entry(name).or_default() += count;
             }
         }
+        self.limiting = self.limiting.filter(|until| *until > now.at);
         self.refusing = self.refusing.filter(|(_, until)| *until > now.at);
         if self.schema.as_ref().is_some_and(|(_, _, until)| *until <= now.at) {
             self.schema = None;

@@ -42,6 +42,7 @@ mod recording;
 mod replay;
 mod rest;
 mod rest_trades;
+mod schedule;
 mod server;
 mod session;
 mod source;

@@ -59,7 +59,15 @@ pub(crate) async fn limit(
     request: Request,
     next: Next,
 ) -> Response {
-    if app.buckets.spend(from.0.ip(), clock::now().at) {
+    let spent = app.buckets.spend(from.0.ip(), clock::now().at);
+    let allowed = {
+        let mut hub = app.hub.lock();
+        let allowed = spent && hub.limiting.is_none();
+        hub.totals.rest_requests += 1;
+        hub.totals.rest_limited += u64::from(!allowed);
+        allowed
+    };
+    if allowed {
         return next.run(request).await;
     }
     (StatusCode::TOO_MANY_REQUESTS, Json(json!({"error": "too many requests"}))).into_response()

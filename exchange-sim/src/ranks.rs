@@ -18,9 +18,31 @@ pub(crate) fn weights(count: usize) -> Vec<u64> {
     each.collect()
 }
 
+/// The weights behind running sums.
+pub(crate) fn each(sums: &[u64]) -> Vec<u64> {
+    let mut before = 0;
+    sums.iter().map(|sum| sum - std::mem::replace(&mut before, *sum)).collect()
+}
+
+/// Running sums of weights.
+pub(crate) fn sums(each: &[u64]) -> Vec<u64> {
+    let mut sum = 0;
+    let running = each.iter().map(|weight| {
+        sum += weight;
+        sum
+    });
+    running.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn weights_and_their_sums_are_the_same_thing() {
+        let running = weights(24);
+        assert_eq!(sums(&each(&running)), running);
+    }
 
     #[test]
     fn the_first_rank_is_the_busiest_and_the_last_ones_are_silent() {

@@ -211,9 +211,12 @@ pub(crate) async fn account_limits(State(app): State<App>, headers: HeaderMap) -
     if let Err(why) = app.keys.check(&headers, signed, clock::now().wall_ms) {
         return (StatusCode::UNAUTHORIZED, Json(why.body())).into_response();
     }
+    // A request costs ten tokens.
+    let per_sec = app.hub.lock().limits.rest_per_sec;
+    let tokens = if per_sec > 0.0 { (per_sec * 10.0).max(10.0) as u64 } else { 200 };
     Json(json!({
         "grants": [],
-        "read": {"bucket_capacity": 200, "refill_rate": 200},
+        "read": {"bucket_capacity": tokens, "refill_rate": tokens},
         "usage_tier": "basic",
         "write": {"bucket_capacity": 100, "refill_rate": 100},
     }))

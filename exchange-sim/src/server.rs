@@ -154,6 +154,8 @@ fn router(app: App) -> Router {
         .nest("/trade-api/v2", api)
         .route("/sim/status", get(admin::status))
         .route("/sim/faults", post(admin::faults))
+        .route("/sim/markets", post(admin::markets))
+        .route("/sim/subscribed", get(admin::subscribed))
         .route("/sim/rate", post(admin::rate))
         .route("/sim/pause", post(admin::pause))
         .route("/sim/resume", post(admin::resume))

@@ -56,6 +56,28 @@ impl Source {
         }
     }
 
+    /// A market made by command gets a part of all activity.
+    pub(crate) fn adopt(&mut self, market: usize, share: f64) -> Result<(), &'static str> {
+        match self {
+            Self::Generated { generator, .. } => {
+                generator.adopt(market, share);
+                Ok(())
+            }
+            Self::Recorded(_) => Err("a recording has its own markets"),
+        }
+    }
+
+    /// Gives these markets a part of all activity, evenly.
+    pub(crate) fn weigh(&mut self, markets: &[usize], share: f64) -> Result<(), &'static str> {
+        match self {
+            Self::Generated { generator, .. } => {
+                generator.weigh(markets, share);
+                Ok(())
+            }
+            Self::Recorded(_) => Err("a recording has its own activity"),
+        }
+    }
+
     pub(crate) fn new_era(&mut self, markets: &mut Markets) {
         match self {
             Self::Generated { generator, .. } => generator.new_era(markets),

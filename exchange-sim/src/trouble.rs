@@ -54,6 +54,10 @@ impl Hub {
                 self.refusing = Some((*status, until(*seconds)?));
                 0
             }
+            Order::Limit { seconds } => {
+                self.limiting = Some(until(*seconds)?);
+                0
+            }
             Order::Maintenance { seconds } => {
                 let until = until(*seconds)?;
                 self.each(&Selector::Everyone, |session| session.close(1001));
