@@ -27,6 +27,9 @@ pub(crate) const SERVER: &str = "server";
 /// An engine that was asked to leave and does not is ended: what it acknowledged is on disk.
 const LEAVE_MAX: Duration = Duration::from_secs(20);
 
+/// The engine shares its machine with programs that must not lose a frame: they go first.
+const NICENESS: c_int = 5;
+
 /// Runs before `main`, so that a test binary, whose `main` is not ours, can host the engine too.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[used]
@@ -78,6 +81,7 @@ fn leave(status: i32) -> ! {
 /// Arguments: the library, then what `clickhouse local` is to be told.
 fn host_library(mut arguments: Vec<OsString>) -> io::Result<i32> {
     let library = arguments.remove(0);
+    give_way();
     let parent = io::stdin().as_fd().try_clone_to_owned()?;
     let terminal = terminal_as_stdin()?;
     let keyboard = terminal.try_clone()?;
@@ -90,6 +94,12 @@ fn host_library(mut arguments: Vec<OsString>) -> io::Result<i32> {
     })?;
     call(&library, arguments)?;
     Ok(0)
+}
+
+/// Before the engine's threads exist, which inherit it.
+fn give_way() {
+    // SAFETY: a system call without pointers. To be less nice than this is never refused.
+    unsafe { libc::nice(NICENESS) };
 }
 
 /// One garbage packet ends an engine of this version whose input is not a terminal (ClickHouse issue
