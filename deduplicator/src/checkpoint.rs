@@ -114,6 +114,7 @@ pub(crate) fn store(dir: &Path, sealed: &Sealed, log: &Log) -> anyhow::Result<Du
     CursorFile::open(&path)
         .and_then(|file| file.store(&sealed.bytes))
         .context("cannot write a checkpoint")?;
+    failpoint::hit("checkpoint.stored");
     let numbers = numbers(dir)?;
     for old in numbers.iter().rev().skip(KEPT) {
         let path = self::path(dir, *old);

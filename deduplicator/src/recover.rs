@@ -110,6 +110,7 @@ fn replay(recovered: &mut Recovered, log: &Log) -> anyhow::Result<()> {
             recovered.owed.clear();
         }
         recovered.polled.replayed(&record);
+        failpoint::hit("recover.replaying");
         recovered.merge.apply(&record);
         recovered.replayed += 1;
     }

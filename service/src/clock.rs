@@ -23,9 +23,11 @@ impl Clock {
     /// Nanoseconds since 1970 by the host's clock, which may step.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clocks")]
     pub fn wall_ns(self) -> i64 {
-        match SystemTime::now().duration_since(UNIX_EPOCH) {
+        let read = match SystemTime::now().duration_since(UNIX_EPOCH) {
             Ok(since) => i64::try_from(since.as_nanos()).unwrap_or(i64::MAX),
             Err(before) => -i64::try_from(before.duration().as_nanos()).unwrap_or(i64::MAX),
-        }
+        };
+        // Nothing but in the tests that step the clock.
+        read.saturating_add(failpoint::wall_offset_ns())
     }
 }

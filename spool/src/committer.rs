@@ -35,12 +35,15 @@ fn commit_quietly(shared: &Shared) -> Result<(), AppendError> {
         (flushed, tail.take_unsynced(shared))
     };
     if let Some(unsynced) = unsynced {
+        failpoint::hit("spool.unsynced");
         // The tail is free again: appending goes on while the disk works.
         unsynced.sync(&*shared.files, &shared.dir).map_err(|cause| shared.poison(cause))?;
+        failpoint::hit("spool.synced");
         let marks = Marks { durable: shared.at(unsynced.upto), oldest: ledger.marks().oldest };
         ledger
             .write(marks)
             .map_err(|failure| shared.poison(format!("{failure}: {}", failure.source)))?;
+        failpoint::hit("spool.durable");
         shared.set_durable(unsynced.upto);
     }
     flushed

@@ -112,6 +112,7 @@ pub(crate) fn recover(files: &dyn Files, dir: &Path) -> Result<Whole, OpenError>
     };
     whole.ledger.resync()?;
     mend(files, dir, &trimmed, &kept, &whole, floor)?;
+    failpoint::hit("spool.recovering");
     whole.ledger.write_synced(Marks { durable: whole.end, oldest })?;
     Ok(whole)
 }

@@ -99,7 +99,8 @@ impl Tail {
             return Ok(());
         }
         let at = segment::file_offset(self.start, shared.written());
-        match self.file.write_all_at(&self.buffer, at) {
+        let written = failpoint::fails("spool.write");
+        match written.and_then(|()| self.file.write_all_at(&self.buffer, at)) {
             Ok(()) => {
                 self.buffer.clear();
                 // One huge record must not keep its memory for ever.
@@ -169,7 +170,9 @@ impl Unsynced {
     /// One fsync for each segment, in order, and one for the folder if segments were begun.
     pub(crate) fn sync(&self, files: &dyn Files, dir: &Path) -> Result<(), String> {
         for (file, path) in &self.files {
-            file.sync_data().map_err(|error| format!("cannot sync {}: {error}", path.display()))?;
+            failpoint::fails("spool.sync")
+                .and_then(|()| file.sync_data())
+                .map_err(|error| format!("cannot sync {}: {error}", path.display()))?;
         }
         if self.dir {
             files

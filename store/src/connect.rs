@@ -134,6 +134,7 @@ impl Store {
         if rows.is_empty() {
             return Ok(());
         }
+        failpoint::hit("store.table-due");
         self.send(table, rows, token)
             .await
             .map_err(|source| StoreError::statement(format!("insert into {table}"), source))

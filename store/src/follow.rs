@@ -159,6 +159,7 @@ impl<R: Rows> Follower<'_, R> {
         }
         let borders = Borders { from, to: reader.position() };
         self.intent.begin(borders)?;
+        failpoint::hit("store.intended");
         Ok(Some(borders))
     }
 
@@ -220,6 +221,7 @@ impl<R: Rows> Follower<'_, R> {
 
     async fn try_batch(&self, borders: Borders, token: &str) -> Result<(), StoreError> {
         self.rows.write(self.store, token).await?;
+        failpoint::hit("store.cursor-due");
         let cursor = SinkCursor {
             sink: self.sink.as_str().into(),
             position_incarnation: borders.to.incarnation,

@@ -186,7 +186,9 @@ impl ArchiveSink {
         let listed = async {
             for file in &files {
                 self.place.publish(file).await?;
+                failpoint::hit("archive.published");
             }
+            failpoint::hit("archive.unlisted");
             self.manifest.list(&files, from, to).await?;
             self.show_listed().await
         };
