@@ -1,5 +1,6 @@
 //! Starts, watches, kills and stops everything a run needs, as real processes on this machine.
 
+mod engine;
 mod health;
 mod keys;
 mod nodes;
@@ -7,17 +8,20 @@ mod program;
 mod quiet;
 mod sim;
 mod usage;
+mod wires;
 
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use futures_util::future::try_join_all;
 
-pub use health::Health;
-pub use nodes::{DEDUPLICATOR, Deduplicator, Engine, Gatherer};
+pub use engine::Engine;
+pub use health::{Health, Scraped};
+pub use nodes::{DEDUPLICATOR, Deduplicator, Gatherer};
 pub use program::{Launch, Program, Site};
 pub use sim::{Sim, SimOptions};
 pub use usage::Usage;
+pub use wires::{Wire, Wires};
 
 /// What is to be started.
 #[derive(Clone, Debug)]
@@ -32,6 +36,8 @@ pub struct Plan {
     pub gatherer_settings: Vec<(&'static str, String)>,
     /// Further settings of the deduplicator.
     pub deduplicator_settings: Vec<(&'static str, String)>,
+    /// Who stands between the programs.
+    pub wires: Wires,
 }
 
 /// The exchange that is captured.
@@ -86,7 +92,29 @@ impl Plan {
             gatherers: gatherer_names(gatherers),
             gatherer_settings: Vec::new(),
             deduplicator_settings: Vec::new(),
+            wires: Wires::default(),
         }
+    }
+}
+
+impl Plan {
+    /// What the deduplicator is told besides what it is always told; the last of a name counts.
+    fn deduplicator_settings(
+        &self,
+        store: &Engine,
+        gatherers: &[Gatherer],
+    ) -> Vec<(&'static str, String)> {
+        let mut settings = self.deduplicator_settings.clone();
+        let store = self.wires.instead(Wire::Store(DEDUPLICATOR), &store.url);
+        settings.extend(store.map(|url| ("CLICKHOUSE_URL", url)));
+        let dialled = gatherers.iter().map(|gatherer| {
+            let name = &gatherer.name;
+            let address = self.wires.instead(Wire::Stream(name), &gatherer.grpc)?;
+            Some(format!("{name}=http://{address}"))
+        });
+        let dialled: Option<Vec<String>> = dialled.collect();
+        settings.extend(dialled.map(|dialled| ("GATHERERS", dialled.join(","))));
+        settings
     }
 }
 
@@ -118,13 +146,16 @@ impl Fleet {
                     sim.as_ref().map(|sim| sim.settings(name)).unwrap_or_default()
                 }
             };
-            let settings = [venue, plan.gatherer_settings.clone()].concat();
+            let store = plan.wires.instead(Wire::Store(name), &engine.url);
+            let store = store.map(|url| ("CLICKHOUSE_URL", url));
+            let settings =
+                [venue, plan.gatherer_settings.clone(), store.into_iter().collect()].concat();
             async move { Gatherer::start(site, name, engine, &settings).await }
         });
         let gatherers = try_join_all(gatherers).await?;
         say("starting the deduplicator");
-        let settings = &plan.deduplicator_settings;
-        let deduplicator = Deduplicator::start(site, canonical, &gatherers, settings).await?;
+        let settings = plan.deduplicator_settings(&canonical, &gatherers);
+        let deduplicator = Deduplicator::start(site, canonical, &gatherers, &settings).await?;
         Ok(Self { site: site.clone(), sim, gatherers, deduplicator })
     }
 

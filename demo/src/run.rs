@@ -10,7 +10,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::args::Config;
 use crate::chaos::{Chaos, recovered};
-use crate::fleet::{DEDUPLICATOR, Fleet, Plan, Site, Venue, gatherer_names};
+use crate::fleet::{DEDUPLICATOR, Fleet, Plan, Site, Venue, Wires, gatherer_names};
 use crate::footprint::Footprint;
 use crate::screen::Screen;
 use crate::table::Status;
@@ -32,6 +32,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> anyhow::Resu
         gatherers: gatherer_names(config.gatherers),
         gatherer_settings: Vec::new(),
         deduplicator_settings: Vec::new(),
+        wires: Wires::default(),
     };
     screen.say(&format!("everything is kept in {}", folder.display()))?;
     let mut stop = std::pin::pin!(stop);

@@ -66,3 +66,30 @@ pub(super) fn client() -> anyhow::Result<reqwest::Client> {
     // The simulator's certificate is made for the run; what it guards here is a loopback.
     Ok(builder.tls_danger_accept_invalid_certs(true).build()?)
 }
+
+/// What a program says on `/metrics`.
+#[derive(Clone, Debug)]
+pub struct Scraped(String);
+
+impl Scraped {
+    /// Asks the program that serves metrics at `addr`.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn of(addr: &str) -> anyhow::Result<Self> {
+        let url = format!("http://{addr}/metrics");
+        let answer = client()?.get(&url).send().await.with_context(|| format!("GET {url}"))?;
+        Ok(Self(answer.text().await.with_context(|| format!("GET {url}"))?))
+    }
+
+    /// The sum of every series of `name` whose labels hold `label` (empty: of every one).
+    pub fn sum(&self, name: &str, label: &str) -> f64 {
+        let series = self.0.lines().filter_map(|line| {
+            let (series, value) = line.rsplit_once(' ')?;
+            let labels = series.strip_prefix(name)?;
+            let is_it = labels.is_empty() || labels.starts_with('{');
+            (is_it && labels.contains(label)).then(|| value.parse::<f64>().ok())?
+        });
+        series.sum()
+    }
+}

@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use serde_json::Value;
 
+use super::engine::Engine;
 use super::health::Health;
 use super::program::{Launch, Program, Site};
 use crate::host::Hosted;
@@ -10,15 +11,6 @@ use crate::host::Hosted;
 /// The deduplicator's name among the programs.
 pub const DEDUPLICATOR: &str = "deduplicator";
 const ANY_PORT: &str = "127.0.0.1:0";
-
-/// A ClickHouse engine.
-#[derive(Debug)]
-pub struct Engine {
-    /// Its process.
-    pub program: Program,
-    /// `http://127.0.0.1:PORT`
-    pub url: String,
-}
 
 /// A gatherer with its ClickHouse.
 #[derive(Debug)]
@@ -50,31 +42,6 @@ pub struct Deduplicator {
     pub metrics: String,
     /// `PARQUET_DIR`.
     pub parquet: std::path::PathBuf,
-}
-
-impl Engine {
-    /// Starts an engine for the program `owner`; its tables lie in the owner's folder.
-    ///
-    /// # Errors
-    /// When it does not start, in its own words.
-    pub async fn start(site: &Site, owner: &str) -> anyhow::Result<Self> {
-        let data = site.folder_for(&format!("{owner}/clickhouse"))?;
-        let launch = Launch {
-            name: format!("{owner}-clickhouse"),
-            hosted: Hosted::ClickHouse,
-            args: ["--listen", ANY_PORT, "--data", &data].map(str::to_owned).to_vec(),
-            settings: Vec::new(),
-        };
-        let mut program = Program::start(site, launch)?;
-        let url = program.logged(told_url).await?;
-        Ok(Self { program, url })
-    }
-}
-
-/// `ClickHouse at URL (user ...`, the engine's one line.
-fn told_url(log: &str) -> Option<String> {
-    let rest = log.lines().rev().find_map(|line| line.strip_prefix("ClickHouse at "))?;
-    Some(rest.split_whitespace().next()?.to_owned())
 }
 
 impl Gatherer {
@@ -180,7 +147,20 @@ impl Deduplicator {
         Ok(it)
     }
 
-    async fn learn_ports(&mut self) -> anyhow::Result<()> {
+    /// Starts it again after it was stopped or killed.
+    ///
+    /// # Errors
+    /// When it does not come back.
+    pub async fn restart(&mut self) -> anyhow::Result<()> {
+        self.program.start_again()?;
+        self.learn_ports().await
+    }
+
+    /// Learns where it listens: it takes new ports at every start.
+    ///
+    /// # Errors
+    /// When it does not tell.
+    pub async fn learn_ports(&mut self) -> anyhow::Result<()> {
         let ports = self.program.ready().await?;
         (self.http, self.metrics) = (told(&ports, "http")?, told(&ports, "metrics")?);
         Ok(())
@@ -192,8 +172,7 @@ impl Deduplicator {
     /// When it does not come back.
     pub async fn kill_and_restart(&mut self) -> anyhow::Result<()> {
         self.program.kill().await?;
-        self.program.start_again()?;
-        self.learn_ports().await
+        self.restart().await
     }
 
     /// What its health endpoint says.

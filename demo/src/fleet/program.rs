@@ -10,6 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 
+use super::usage;
 use crate::host::Hosted;
 
 /// A cold engine on a busy machine, or the first fetch of it, is the slowest start.
@@ -17,6 +18,8 @@ const READY_MAX: Duration = Duration::from_secs(300);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// A program that has not stopped after this is killed, and that is a failure.
 const STOP_MAX: Duration = Duration::from_secs(45);
+/// The host of an engine looks after it twice a second.
+const NOTICED_MAX: Duration = Duration::from_secs(5);
 
 /// Settings of the caller's shell must not leak into what is started.
 const OUR_SETTINGS: [&str; 36] = [
@@ -264,6 +267,43 @@ impl Program {
             child.kill().await.with_context(|| format!("cannot kill {}", self.launch.name))?;
         }
         Ok(())
+    }
+
+    /// Ends what it started, then itself, as a power cut would.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub async fn kill_with_children(&mut self) -> anyhow::Result<()> {
+        let started = self.pid().map(usage::children).unwrap_or_default();
+        for pid in started {
+            // One that has ended meanwhile is what is wanted.
+            kill(Pid::from_raw(i32::try_from(pid)?), Signal::SIGKILL).unwrap_or_default();
+        }
+        if let Some(child) = &mut self.child {
+            // It takes note of its child's end, so that nothing of it is left when we go on.
+            let ended = tokio::time::timeout(NOTICED_MAX, child.wait()).await;
+            drop(ended);
+        }
+        self.kill().await
+    }
+
+    /// Waits until it has ended without being asked to.
+    ///
+    /// # Errors
+    /// When it still runs at the limit.
+    pub async fn ended(&mut self, limit: Duration) -> anyhow::Result<ExitStatus> {
+        let Some(child) = &mut self.child else { bail!("{} does not run", self.launch.name) };
+        let Ok(status) = tokio::time::timeout(limit, child.wait()).await else {
+            bail!("{} still runs after {limit:?}: {}", self.launch.name, self.said());
+        };
+        self.child = None;
+        Ok(status?)
+    }
+
+    /// Sets or, with `None`, removes a setting; it holds from the next start on.
+    pub fn set(&mut self, name: &'static str, value: Option<String>) {
+        self.launch.settings.retain(|(known, _)| *known != name);
+        self.launch.settings.extend(value.map(|value| (name, value)));
     }
 
     /// Holds the process where it is, or lets it go on.

@@ -37,7 +37,7 @@ impl Usage {
     }
 }
 
-fn children(pid: u32) -> Vec<u32> {
+pub(super) fn children(pid: u32) -> Vec<u32> {
     let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
     let told = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok());
     told.flat_map(|pids| pids.split_whitespace().filter_map(|p| p.parse().ok()).collect::<Vec<_>>())
