@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use merge::{LaneMinute, Merge};
 use serde::{Deserialize, Serialize};
-use spool::{CursorFile, Log, Position};
+use spool::{AnyDisk, CursorFile, Log, Position};
 
 const VERSION: u8 = 1;
 const KEPT: usize = 2;
@@ -85,6 +85,11 @@ impl Loaded {
 }
 
 impl Sealed {
+    /// Where the journal must be durable before it is written.
+    pub(crate) fn journal(&self) -> Position {
+        self.head.journal()
+    }
+
     pub(crate) fn bytes(&self) -> usize {
         self.bytes.len()
     }
@@ -105,34 +110,43 @@ pub(crate) fn seal(head: Head, merge: &Merge) -> anyhow::Result<Sealed> {
 
 /// Waits for the journal, then writes the checkpoint down and forgets the oldest. Blocks.
 pub(crate) fn store(dir: &Path, sealed: &Sealed, log: &Log) -> anyhow::Result<Durable> {
+    store_at(&AnyDisk::machine(), dir, sealed, log)
+}
+
+pub(crate) fn store_at(
+    disk: &AnyDisk,
+    dir: &Path,
+    sealed: &Sealed,
+    log: &Log,
+) -> anyhow::Result<Durable> {
     while !log.wait_durable(sealed.head.journal(), DURABLE_WAIT) {
         if let Some(cause) = log.poisoned() {
             return Err(anyhow!("the journal failed: {cause}"));
         }
     }
     let path = path(dir, sealed.head.number);
-    CursorFile::open(&path)
+    CursorFile::open_at(disk, path)
         .and_then(|file| file.store(&sealed.bytes))
         .context("cannot write a checkpoint")?;
     failpoint::hit("checkpoint.stored");
-    let numbers = numbers(dir)?;
+    let numbers = numbers(disk, dir)?;
     for old in numbers.iter().rev().skip(KEPT) {
         let path = self::path(dir, *old);
-        std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        disk.remove(&path).with_context(|| format!("cannot remove {}", path.display()))?;
     }
     Ok(Durable { head: sealed.head.clone() })
 }
 
 /// The newest checkpoint that can be read; each that cannot is named in the log. `None`: there is
 /// no checkpoint at all, or none but the first, before which nothing was trimmed or acknowledged.
-pub(crate) fn load(dir: &Path) -> anyhow::Result<Option<Loaded>> {
-    let numbers = numbers(dir)?;
+pub(crate) fn load(disk: &AnyDisk, dir: &Path) -> anyhow::Result<Option<Loaded>> {
+    let numbers = numbers(disk, dir)?;
     for number in numbers.iter().rev() {
         let path = path(dir, *number);
-        match read(&path) {
+        match read(disk, &path) {
             Ok(loaded) => return Ok(Some(loaded)),
             Err(error) => tracing::error!(
-                event = "checkpoint_unreadable", file = %path.display(),
+                component = "recover", event = "checkpoint_unreadable", file = %path.display(),
                 error = format!("{error:#}"), "falling back to the checkpoint before"
             ),
         }
@@ -147,8 +161,8 @@ pub(crate) fn load(dir: &Path) -> anyhow::Result<Option<Loaded>> {
     ))
 }
 
-fn read(path: &Path) -> anyhow::Result<Loaded> {
-    let bytes = CursorFile::open(path)?.load()?.context("it is gone")?;
+fn read(disk: &AnyDisk, path: &Path) -> anyhow::Result<Loaded> {
+    let bytes = CursorFile::open_at(disk, path.to_owned())?.load()?.context("it is gone")?;
     let (&version, rest) = bytes.split_first().context("it is empty")?;
     anyhow::ensure!(version == VERSION, "it has version {version}, we read {VERSION}");
     let (head, merge) = postcard::from_bytes(rest).context("it is of another version's state")?;
@@ -160,16 +174,11 @@ fn path(dir: &Path, number: u64) -> PathBuf {
 }
 
 /// The numbers of the checkpoints there are, rising.
-fn numbers(dir: &Path) -> anyhow::Result<Vec<u64>> {
-    let failed = || format!("cannot list {}", dir.display());
-    std::fs::create_dir_all(dir).with_context(failed)?;
-    let mut numbers = Vec::new();
-    for entry in std::fs::read_dir(dir).with_context(failed)? {
-        let name = entry.with_context(failed)?.file_name();
-        let number =
-            name.to_str().filter(|name| name.len() == 10).and_then(|name| name.parse().ok());
-        numbers.extend::<Option<u64>>(number);
-    }
+fn numbers(disk: &AnyDisk, dir: &Path) -> anyhow::Result<Vec<u64>> {
+    let files = disk.list(dir).with_context(|| format!("cannot list {}", dir.display()))?;
+    let name = |path: &PathBuf| path.file_name()?.to_str().map(str::to_owned);
+    let names = files.iter().filter_map(name).filter(|name| name.len() == 10);
+    let mut numbers: Vec<u64> = names.filter_map(|name| name.parse().ok()).collect();
     numbers.sort_unstable();
     Ok(numbers)
 }
@@ -203,8 +212,8 @@ mod tests {
     fn the_newest_of_two_is_loaded() {
         let dir = tempfile::tempdir().expect("a folder");
         three(dir.path());
-        assert_eq!(numbers(&dir.path().join("c")).expect("a list"), [2, 3]);
-        let loaded = load(&dir.path().join("c")).expect("readable").expect("there is one");
+        assert_eq!(numbers(&AnyDisk::machine(), &dir.path().join("c")).expect("a list"), [2, 3]);
+        let loaded = load(&AnyDisk::machine(), &dir.path().join("c")).expect("readable").expect("there is one");
         assert_eq!(loaded.head.number, 3);
         let positions: Vec<_> = loaded.head.positions().collect();
         assert_eq!(positions, [("east", proto::Position { incarnation: 1, offset: 3 })]);
@@ -216,14 +225,14 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         three(dir.path());
         let dir = dir.path().join("c");
-        assert!(load(&dir.join("none")).expect("no checkpoint is no error").is_none());
+        assert!(load(&AnyDisk::machine(), &dir.join("none")).expect("no checkpoint is no error").is_none());
         for (number, left) in [(3, Some(2)), (2, None)] {
             let path = path(&dir, number);
             let mut bytes = std::fs::read(&path).expect("it is there");
             let last = bytes.len() - 1;
             bytes[last] ^= 1;
             std::fs::write(&path, bytes).expect("writes");
-            let loaded = load(&dir).ok().flatten().map(|loaded| loaded.head.number);
+            let loaded = load(&AnyDisk::machine(), &dir).ok().flatten().map(|loaded| loaded.head.number);
             assert_eq!(loaded, left);
         }
     }

@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::{Context as _, anyhow};
 use exchange::Moment;
 use merge::{Merge, Record};
-use spool::{Log, ReadError, Upto};
+use spool::{AnyDisk, Log, ReadError, Upto};
 
 use crate::checkpoint::{self, Durable};
 use crate::journal::codec;
@@ -45,7 +45,17 @@ pub(crate) fn recover(
     config: merge::Config,
     now: Moment,
 ) -> anyhow::Result<Recovered> {
-    let mut recovered = match checkpoint::load(checkpoints)? {
+    recover_at(&AnyDisk::machine(), checkpoints, log, config, now)
+}
+
+pub(crate) fn recover_at(
+    disk: &AnyDisk,
+    checkpoints: &Path,
+    log: &Log,
+    config: merge::Config,
+    now: Moment,
+) -> anyhow::Result<Recovered> {
+    let mut recovered = match checkpoint::load(disk, checkpoints)? {
         Some(loaded) => {
             let (durable, merge) = loaded.into_parts();
             begin_with(merge, durable)

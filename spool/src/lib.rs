@@ -28,7 +28,10 @@
 
 mod committer;
 mod cursor;
+mod disk;
 mod error;
+#[doc(hidden)]
+pub mod faulty;
 mod files;
 mod ledger;
 mod log;
@@ -49,6 +52,8 @@ mod window;
 mod writer;
 
 pub use cursor::CursorFile;
+#[doc(hidden)]
+pub use disk::AnyDisk;
 pub use error::{AppendError, CursorError, Damage, IoFailure, OpenError, ReadError, TrimError};
 pub use log::Log;
 pub use opening::{Recovered, Spool};

@@ -3,13 +3,15 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use spool::{CursorFile, Position};
+use spool::{AnyDisk, CursorFile, Position};
 
 /// A batch: the records from `from` to just below `to`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Borders {
-    pub(crate) from: Position,
-    pub(crate) to: Position,
+pub struct Borders {
+    /// Its first record.
+    pub from: Position,
+    /// Behind its last.
+    pub to: Position,
 }
 
 /// ```text
@@ -20,24 +22,36 @@ const BYTES: usize = 1 + 2 * POSITION_BYTES;
 const POSITION_BYTES: usize = 12;
 
 /// The file that holds the borders of the newest batch.
-pub(crate) struct Intent {
+pub struct Intent {
     file: CursorFile,
+}
+
+impl Borders {
+    /// What the server knows the batch by: the same for the same batch of the same sink.
+    pub fn token(self, sink: &str) -> String {
+        format!("{sink}:{}-{}", self.from, self.to)
+    }
 }
 
 impl Intent {
     pub(crate) fn open(dir: &Path, name: &str) -> anyhow::Result<Self> {
-        Ok(Self { file: CursorFile::open(dir.join(format!("{name}.intent")))? })
+        Self::open_at(&AnyDisk::machine(), dir, name)
+    }
+
+    /// As the sinks open it, on a disk of the caller's choice.
+    pub fn open_at(disk: &AnyDisk, dir: &Path, name: &str) -> anyhow::Result<Self> {
+        Ok(Self { file: CursorFile::open_at(disk, dir.join(format!("{name}.intent")))? })
     }
 
     /// The borders to keep to, if a batch that begins at `cursor` was begun before.
-    pub(crate) fn begun_at(&self, cursor: Position) -> anyhow::Result<Option<Borders>> {
+    pub fn begun_at(&self, cursor: Position) -> anyhow::Result<Option<Borders>> {
         let Some(bytes) = self.file.load()? else { return Ok(None) };
         let borders = decode(&bytes).context("the intent file is of another version")?;
         Ok((borders.from == cursor).then_some(borders))
     }
 
     /// Makes the borders durable. Only then may the batch be sent.
-    pub(crate) fn begin(&self, borders: Borders) -> anyhow::Result<()> {
+    pub fn begin(&self, borders: Borders) -> anyhow::Result<()> {
         Ok(self.file.store(&encode(borders))?)
     }
 }

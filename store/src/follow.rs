@@ -201,7 +201,7 @@ impl<R: Rows> Follower<'_, R> {
 
     /// Sends until confirmed. `false`: asked to stop, and the store does not answer.
     async fn store_batch(&mut self, borders: Borders) -> anyhow::Result<bool> {
-        let token = format!("{}:{}-{}", self.sink, borders.from, borders.to);
+        let token = borders.token(&self.sink);
         let started_ns = self.config.clock.mono_ns();
         let mut attempts = Attempts::default();
         while let Err(error) = self.try_batch(borders, &token).await {
@@ -254,7 +254,7 @@ impl<R: Rows> Follower<'_, R> {
         let text = format!("{:#}", anyhow::anyhow!("{error}: {}", source_of(error)));
         metrics::counter!("writer_errors_total", "type" => category).increment(1);
         tracing::warn!(
-            event = "insert_retry",
+            component = "store", event = "insert_retry",
             sink = self.config.name,
             category,
             attempt,

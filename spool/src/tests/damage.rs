@@ -2,11 +2,9 @@
 
 use std::{path::Path, sync::Arc};
 
-use super::{
-    Rng,
-    faulty::{End, FaultyDisk},
-};
+use super::Rng;
 use crate::{
+    faulty::{End, FaultyDisk},
     Damage, Log, OpenError, Options, Position, ReadError, Recovered, Upto, Writer, opening::open_on,
 };
 

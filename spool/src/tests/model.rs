@@ -4,11 +4,9 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use super::{
-    Rng,
-    faulty::{End, FaultyDisk},
-};
+use super::Rng;
 use crate::{
+    faulty::{End, FaultyDisk},
     AppendError, Log, OpenError, Options, Position, ReadError, Reader, Upto, Writer,
     opening::open_on,
 };

@@ -2,10 +2,8 @@
 
 use std::{path::Path, sync::Arc};
 
-use super::{
-    Rng,
-    faulty::{End, FaultyDisk},
-};
+use super::Rng;
+use crate::faulty::{End, FaultyDisk};
 use crate::{AppendError, Log, Options, Position, ReadError, Upto, Writer, opening::open_on};
 
 fn open(disk: &FaultyDisk, options: &Options) -> (Writer, Log) {

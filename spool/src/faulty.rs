@@ -3,6 +3,8 @@
 //! What was not synced may be lost at a power loss, page by page and name by name; a failed sync
 //! forgets what it had to write; room runs out in the middle of a write; everything stops working
 //! after a number of operations.
+//!
+//! Not for production: the log's own tests, the simulation and the fuzzing run on it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,14 +13,13 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use super::Rng;
 use crate::files::{File, Files, Lock};
 
 /// Small, so that a record spans several and a log has many.
 const PAGE: usize = 64;
 
 #[derive(Clone, Default)]
-pub(crate) struct FaultyDisk(Arc<Mutex<State>>);
+pub struct FaultyDisk(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
@@ -45,7 +46,7 @@ struct Inode {
 
 /// What ends the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
+pub enum End {
     /// The system lives on, and with it everything that was written.
     Killed,
     PowerLoss,
@@ -56,24 +57,24 @@ impl FaultyDisk {
         self.0.lock().expect("no test panics inside")
     }
 
-    pub(crate) fn room(&self, room: Option<usize>) {
+    pub fn room(&self, room: Option<usize>) {
         self.state().room = room;
     }
 
-    pub(crate) fn fail_next_sync(&self) {
+    pub fn fail_next_sync(&self) {
         self.state().fail_next_sync = true;
     }
 
-    pub(crate) fn fail_next_write(&self) {
+    pub fn fail_next_write(&self) {
         self.state().fail_next_write = true;
     }
 
-    pub(crate) fn fuse(&self, operations: Option<usize>) {
+    pub fn fuse(&self, operations: Option<usize>) {
         self.state().fuse = operations;
     }
 
     /// Everything open is dead from here on; the disk is as a crash leaves it.
-    pub(crate) fn crash(&self, end: End, rng: &mut Rng) {
+    pub fn crash(&self, end: End, rng: &mut Rng) {
         let mut state = self.state();
         state.boot += 1;
         state.locked = false;
@@ -97,17 +98,17 @@ impl FaultyDisk {
         state.synced_names = state.names.clone();
     }
 
-    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+    pub fn paths(&self) -> Vec<PathBuf> {
         self.state().names.keys().cloned().collect()
     }
 
-    pub(crate) fn contents(&self, path: &Path) -> Vec<u8> {
+    pub fn contents(&self, path: &Path) -> Vec<u8> {
         let state = self.state();
         state.inodes[state.names[path]].cache.clone()
     }
 
     /// As if those bytes had been on disk all the time.
-    pub(crate) fn put(&self, path: &Path, bytes: &[u8]) {
+    pub fn put(&self, path: &Path, bytes: &[u8]) {
         let mut state = self.state();
         let inode = Inode { cache: bytes.to_vec(), disk: bytes.to_vec(), dirty: BTreeSet::new() };
         state.inodes.push(inode);
@@ -116,14 +117,24 @@ impl FaultyDisk {
         state.synced_names.insert(path.to_owned(), inode);
     }
 
-    pub(crate) fn delete(&self, path: &Path) {
+    pub fn delete(&self, path: &Path) {
         let mut state = self.state();
         state.names.remove(path).expect("the file is there");
         state.synced_names.remove(path);
     }
 
+    /// Another disk, with what a power loss would leave of this one at the least.
+    pub fn synced(&self) -> Self {
+        let synced = Self::default();
+        let state = self.state();
+        for (path, inode) in &state.synced_names {
+            synced.put(path, &state.inodes[*inode].disk);
+        }
+        synced
+    }
+
     /// Another disk with the same files.
-    pub(crate) fn copy(&self) -> Self {
+    pub fn copy(&self) -> Self {
         let copy = Self::default();
         for path in self.paths() {
             copy.put(&path, &self.contents(&path));
@@ -340,5 +351,38 @@ impl Files for FaultyDisk {
             return Ok(None);
         }
         Ok(Some(Box::new(Unlock(self.clone(), boot))))
+    }
+}
+
+/// Splitmix64: the same everywhere for the same seed.
+pub struct Rng(u64);
+
+impl Rng {
+    /// A generator that repeats itself for the same seed.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Less than `end`.
+    pub fn below(&mut self, end: usize) -> usize {
+        (self.next() % end as u64) as usize
+    }
+
+    /// True once in `one_in` times.
+    pub fn chance(&mut self, one_in: usize) -> bool {
+        self.below(one_in) == 0
+    }
+
+    /// So many bytes.
+    pub fn bytes(&mut self, length: usize) -> Vec<u8> {
+        (0..length).map(|_| self.next() as u8).collect()
     }
 }
