@@ -6,6 +6,7 @@ mod client;
 mod commands;
 mod faults;
 mod handshake;
+mod markets;
 mod program;
 mod replay;
 mod rest;
