@@ -112,7 +112,21 @@ pub fn orderbooks(tickers: &[String]) -> Request {
 
 /// `GET /markets/trades`
 pub fn trades(query: &TradesQuery<'_>) -> Request {
-    Request::new("/markets/trades")
+    trades_of("/markets/trades", query)
+}
+
+/// `GET /historical/trades`: those that have left `/markets/trades` for the archive.
+pub fn historical_trades(query: &TradesQuery<'_>) -> Request {
+    trades_of("/historical/trades", query)
+}
+
+/// `GET /historical/markets/{ticker}`
+pub fn historical_market(ticker: &str) -> Request {
+    Request::new(&format!("/historical/markets/{}", encoded(ticker)))
+}
+
+fn trades_of(path: &str, query: &TradesQuery<'_>) -> Request {
+    Request::new(path)
         .with("ticker", query.ticker)
         .with("min_ts", query.min_ts)
         .with("max_ts", query.max_ts)

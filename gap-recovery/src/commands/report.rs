@@ -1,0 +1,178 @@
+//! `report`: the holes as a list of incidents, by day and market, that can be published.
+//!
+//! It names markets, times and causes, and nothing of machines, people or addresses. The same holes
+//! give the same bytes: no time of writing stands in it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context as _;
+use serde::Serialize;
+
+use super::Tools;
+use crate::config::Filter;
+use crate::hole::Hole;
+use crate::ledger;
+use crate::table::say;
+use crate::times;
+
+/// A day; a hole belongs to the day in which it begins (UTC).
+#[derive(Debug, Serialize)]
+struct Day {
+    day: String,
+    holes: usize,
+    open: usize,
+    repaired: usize,
+    permanent: usize,
+    markets: Vec<Market>,
+}
+
+#[derive(Debug, Serialize)]
+struct Market {
+    ticker: String,
+    lost_ms: i64,
+    holes: Vec<Incident>,
+}
+
+#[derive(Debug, Serialize)]
+struct Incident {
+    from: String,
+    to: String,
+    lasted_ms: i64,
+    era: u16,
+    from_clock: u64,
+    to_clock: u64,
+    cause: String,
+    state: &'static str,
+}
+
+pub(super) async fn run(
+    tools: &Tools<'_>,
+    filter: &Filter,
+    out: Option<&Path>,
+) -> anyhow::Result<()> {
+    let days = days(&ledger::holes(&tools.store, filter).await?);
+    let Some(out) = out else {
+        let texts: Vec<String> = days.iter().map(markdown).collect();
+        let text = if texts.is_empty() { "no holes".to_owned() } else { texts.join("\n") };
+        return say(tools.config.is_json, &days, &text);
+    };
+    fs::create_dir_all(out).with_context(|| format!("cannot create {} (--out)", out.display()))?;
+    let mut written = Vec::new();
+    for day in &days {
+        let json = format!("{}\n", serde_json::to_string_pretty(day)?);
+        for (kind, text) in [("md", markdown(day)), ("json", json)] {
+            let path = out.join(format!("{}.{kind}", day.day));
+            replace(&path, &text).with_context(|| format!("cannot write {}", path.display()))?;
+            written.push(path.display().to_string());
+        }
+    }
+    let text = if written.is_empty() { "no holes".to_owned() } else { written.join("\n") };
+    say(tools.config.is_json, &written, &text)
+}
+
+/// Written beside and renamed, so that a reader never sees half a report.
+fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    let beside = path.with_extension("tmp");
+    fs::write(&beside, text)?;
+    fs::rename(&beside, path)
+}
+
+fn days(holes: &[Hole]) -> Vec<Day> {
+    let mut by_day: BTreeMap<String, BTreeMap<&str, Vec<&Hole>>> = BTreeMap::new();
+    for hole in holes {
+        let day = by_day.entry(times::day(hole.from_ms)).or_default();
+        day.entry(&hole.ticker).or_default().push(hole);
+    }
+    let day = |(day, markets): (String, BTreeMap<&str, Vec<&Hole>>)| {
+        let all: Vec<&&Hole> = markets.values().flatten().collect();
+        let count = |state: &str| all.iter().filter(|hole| hole.state == state).count();
+        Day {
+            day,
+            holes: all.len(),
+            open: count("open"),
+            repaired: count("repaired"),
+            permanent: count("permanent"),
+            markets: markets.into_iter().map(|(ticker, holes)| market(ticker, &holes)).collect(),
+        }
+    };
+    by_day.into_iter().map(day).collect()
+}
+
+fn market(ticker: &str, holes: &[&Hole]) -> Market {
+    let incident = |hole: &&Hole| Incident {
+        from: hole.from.clone(),
+        to: hole.to.clone(),
+        lasted_ms: hole.to_ms - hole.from_ms,
+        era: hole.era,
+        from_clock: hole.from_clock,
+        to_clock: hole.to_clock,
+        cause: hole.cause.clone(),
+        state: hole.state,
+    };
+    let holes: Vec<Incident> = holes.iter().map(incident).collect();
+    Market {
+        ticker: ticker.to_owned(),
+        lost_ms: holes.iter().map(|hole| hole.lasted_ms).sum(),
+        holes,
+    }
+}
+
+fn markdown(day: &Day) -> String {
+    let mut out = format!("# Incidents of {}\n\n", day.day);
+    let Day { holes, open, repaired, permanent, .. } = day;
+    let markets = day.markets.len();
+    let _infallible = writeln!(
+        out,
+        "{holes} holes in {markets} markets: {repaired} repaired, {permanent} permanent, {open} open. \
+         Times are UTC.\n\nIn a hole single order-book changes are missing, whatever its state. \
+         Repaired: the book is whole from its end on, and its trades are complete. Permanent: the \
+         trades inside cannot be had either.\n"
+    );
+    for market in &day.markets {
+        let lost = times::length(market.lost_ms);
+        let _infallible = writeln!(
+            out,
+            "## {}\n\nLost: {lost}.\n\n| from | to | lasted | clocks | cause | state |\n|---|---|---|---|---|---|",
+            market.ticker
+        );
+        for hole in &market.holes {
+            let Incident { from, to, era, from_clock, to_clock, cause, state, .. } = hole;
+            let lasted = times::length(hole.lasted_ms);
+            let _infallible = writeln!(
+                out,
+                "| {from} | {to} | {lasted} | era {era}, ({from_clock}, {to_clock}] | {cause} | {state} |"
+            );
+        }
+        out.push('\n');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hole::tests::hole;
+
+    #[test]
+    fn a_report_has_a_part_for_every_day_and_market() {
+        let noon = 1_786_104_000;
+        let holes = [
+            hole("B", noon, noon + 5),
+            hole("A", noon, noon + 61),
+            hole("A", noon + 86_400, noon + 86_401),
+        ];
+        let days = days(&holes);
+        assert_eq!(days.len(), 2);
+        assert_eq!((days[0].holes, days[0].open, days[0].markets.len()), (2, 2, 2));
+        assert_eq!(days[1].day, "2026-08-08");
+        let text = markdown(&days[0]);
+        assert!(text.starts_with("# Incidents of 2026-08-07\n\n2 holes in 2 markets: 0 repaired"));
+        let row = "## A\n\nLost: 1 min 1 s.\n\n| from | to | lasted | clocks | cause | state |\n\
+                   |---|---|---|---|---|---|\n| 2026-08-07T12:00:00.000Z | 2026-08-07T12:01:01.000Z | \
+                   1 min 1 s | era 0, (7, 9] | all_sessions_closed | open |\n\n## B";
+        assert!(text.contains(row), "{text}");
+    }
+}

@@ -1,0 +1,9 @@
+//! `gap-recovery`: reads `.env`, then hands everything to the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // A missing `.env` is the usual case; a broken one shows as missing settings.
+    dotenvy::dotenv().map(drop).unwrap_or_default();
+    gap_recovery::main_with(std::env::args_os())
+}
