@@ -46,6 +46,15 @@ pub(crate) fn checkpoint_stored(number: u64, bytes: usize) {
     tracing::debug!(event = "checkpoint_stored", number, bytes, "checkpoint stored");
 }
 
+pub(crate) fn checkpoint_waits(error: &anyhow::Error) {
+    tracing::error!(
+        component = "pipeline",
+        event = "checkpoint_waits",
+        error = format!("{error:#}"),
+        "the checkpoint waits for room on the disk"
+    );
+}
+
 pub(crate) fn journal_trimmed(segments: u64, bytes: u64) {
     tracing::debug!(event = "journal_trimmed", segments, bytes, "journal trimmed");
 }

@@ -30,7 +30,7 @@ pub(crate) struct House {
 /// Keeps house until nothing more is written; acks are on disk when it ends.
 ///
 /// # Errors
-/// When acks cannot be written: a restart would not know who needs what.
+/// When acks cannot be written at the end: a restart would not know who needs what.
 pub(crate) async fn keep_house(house: House, finished: CancellationToken) -> anyhow::Result<()> {
     let log = house.vitals.log.clone();
     let mut ages = Ages::new(house.retention, log.written(), house.clock.mono_ns());
@@ -38,7 +38,12 @@ pub(crate) async fn keep_house(house: House, finished: CancellationToken) -> any
         let last = finished.run_until_cancelled(sleep(EVERY)).await.is_none();
         house.sample();
         let acks = Arc::clone(&house.vitals.acks);
-        spawn_blocking(move || acks.store()).await.context("storing acks panicked")??;
+        match spawn_blocking(move || acks.store()).await.context("storing acks panicked")? {
+            Ok(()) => {}
+            Err(error) if last => return Err(error),
+            // A disk without room must not end the capture; they are kept in memory and written later.
+            Err(error) => telemetry::acks_not_stored(&error),
+        }
         if last {
             break;
         }

@@ -121,6 +121,15 @@ pub(crate) fn spool_trim_failed(error: &anyhow::Error) {
     tracing::warn!(event = "spool_trim_failed", error = format!("{error:#}"), "spool");
 }
 
+pub(crate) fn acks_not_stored(error: &anyhow::Error) {
+    tracing::warn!(
+        component = "spool",
+        event = "acks_not_stored",
+        error = format!("{error:#}"),
+        "what deduplicators have is not on disk yet"
+    );
+}
+
 /// The gauges of a second.
 pub(crate) fn sampled(connections: usize, healthy: usize, spool_bytes: u64, unacked_bytes: u64) {
     gauge!("conn_manager_connections").set(connections as f64);

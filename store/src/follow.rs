@@ -158,9 +158,40 @@ impl<R: Rows> Follower<'_, R> {
             self.wait(filled.then_some(left)).await;
         }
         let borders = Borders { from, to: reader.position() };
-        self.intent.begin(borders)?;
+        self.intend(borders).await?;
         failpoint::hit("store.intended");
         Ok(Some(borders))
+    }
+
+    /// Writes the borders down. A disk that takes nothing is asked again: who captures must not end
+    /// because a batch cannot begin.
+    async fn intend(&self, borders: Borders) -> anyhow::Result<()> {
+        let mut attempts = Attempts::default();
+        while let Err(error) = self.intent.begin(borders) {
+            let (pause, attempt) = (attempts.failed(), attempts.count());
+            if self.stop.is_cancelled() {
+                return Err(error.context("the last batch cannot be begun; the log keeps it"));
+            }
+            let error = format!("{error:#}");
+            tracing::warn!(
+                component = "store",
+                event = "intent_retry",
+                sink = self.config.name,
+                attempt,
+                error,
+                "a batch cannot be begun; it stays in the log"
+            );
+            let wall_ns = self.config.clock.wall_ns();
+            self.progress.send_modify(|progress| {
+                progress.last_error = Some(error);
+                progress.retrying_since_wall_ns.get_or_insert(wall_ns);
+            });
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.stop.cancelled() => {}
+            }
+        }
+        Ok(())
     }
 
     /// Reads what is durable: up to `to`, or until the batch is full.

@@ -1,7 +1,9 @@
 //! The rhythm of checkpoints: copy the state here, write it on another thread, then account, ack,
 //! let go.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use merge::{LaneMinute, LaneMinutesRecord, Merge, Record};
@@ -11,6 +13,9 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use super::Pipeline;
 use crate::checkpoint::{self, Durable, Head};
 use crate::telemetry;
+
+/// A full disk is asked again after this long.
+const FULL_DISK_PAUSE: Duration = Duration::from_millis(500);
 
 /// Where the saving stands.
 pub(super) struct Saving {
@@ -47,7 +52,7 @@ impl Saving {
         self.running = Some(spawn_blocking(move || {
             let sealed = checkpoint::seal(head, &merge)?;
             drop(merge);
-            let durable = checkpoint::store(&dir, &sealed, &log)?;
+            let durable = stored_when_there_is_room(&dir, &sealed, &log)?;
             telemetry::checkpoint_stored(durable.head().number, sealed.bytes());
             Ok(durable)
         }));
@@ -65,6 +70,28 @@ impl Saving {
     fn succeed(&mut self, durable: Durable) -> Option<Released> {
         self.newest.replace(durable).map(Released)
     }
+}
+
+/// Policy wait: meanwhile nothing is acked, and the gatherers keep what is not.
+fn stored_when_there_is_room(dir: &Path, sealed: &Sealed, log: &Log) -> anyhow::Result<Durable> {
+    let mut told = false;
+    loop {
+        match checkpoint::store(dir, sealed, log) {
+            Err(error) if is_full(&error) => {
+                if !std::mem::replace(&mut told, true) {
+                    telemetry::checkpoint_waits(&error);
+                }
+                std::thread::sleep(FULL_DISK_PAUSE);
+            }
+            stored => return stored,
+        }
+    }
+}
+
+fn is_full(error: &anyhow::Error) -> bool {
+    let kinds = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    let full = |kind| matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    kinds.map(io::Error::kind).any(full)
 }
 
 impl Released {
