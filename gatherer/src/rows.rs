@@ -228,7 +228,9 @@ impl Rows for GathererRows {
             Capture::Frame { session, stamp, bytes } => self.frame(at, session, stamp, bytes),
             Capture::SessionOpened { .. }
             | Capture::SessionClosed { .. }
-            | Capture::Status { .. } => {}
+            | Capture::Status { .. }
+            // Whoever polls them stores them here; the record is for the deduplicator.
+            | Capture::RestBooks { .. } => {}
         }
         Ok(())
     }
