@@ -38,6 +38,9 @@ struct Args {
     /// Memory the engine may use, in megabytes.
     #[arg(long, default_value_t = 1024)]
     memory_mb: u64,
+    /// Memory one query may use, in megabytes; without it as much as the engine.
+    #[arg(long)]
+    query_memory_mb: Option<u64>,
     /// Folder the fetched engine is kept in; the user's cache folder if not given.
     #[arg(long)]
     cache: Option<PathBuf>,
@@ -88,6 +91,7 @@ fn run(args: Args) -> Result<(), Box<dyn Error>> {
         port: args.listen.port(),
         password: args.password,
         memory_bytes: Some(args.memory_mb << 20),
+        query_memory_bytes: args.query_memory_mb.map(|megabytes| megabytes << 20),
         cache: args.cache,
         engine: args.engine,
     })?;

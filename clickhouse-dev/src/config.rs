@@ -28,7 +28,7 @@ const CONNECTIONS_MAX: u32 = 256;
 pub(crate) fn write(data: &Path, options: &Options, port: u16) -> Result<PathBuf, StartError> {
     let config = data.join(CONFIG_FILE);
     write_private(&config, &main_file(data, options, port))?;
-    write_private(&data.join(USERS_FILE), &users_file(options.password.as_deref()))?;
+    write_private(&data.join(USERS_FILE), &users_file(options))?;
     let system = data.join("metadata").join("system.sql");
     if !system.exists() {
         let folder = data.join("metadata");
@@ -112,9 +112,11 @@ fn settings(memory_bytes: u64, port: u16) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn users_file(password: Option<&str>) -> String {
+fn users_file(options: &Options) -> String {
+    let limit = options.query_memory_bytes.map(|bytes| format!("<max_memory_usage>{bytes}</max_memory_usage>"));
+    let profile = limit.unwrap_or_default();
     let common = "<profile>default</profile><quota>default</quota>";
-    let users = match password {
+    let users = match options.password.as_deref() {
         None => format!(
             "<{USER_DEFAULT}><password></password><networks><host>localhost</host></networks>\
              {common}</{USER_DEFAULT}>"
@@ -128,7 +130,7 @@ fn users_file(password: Option<&str>) -> String {
         ),
     };
     format!(
-        "<clickhouse>\n  <profiles><default/></profiles>\n  <users>\n    {users}\n  </users>\n  \
+        "<clickhouse>\n  <profiles><default>{profile}</default></profiles>\n  <users>\n    {users}\n  </users>\n  \
          <quotas><default/></quotas>\n</clickhouse>\n"
     )
 }
@@ -147,11 +149,14 @@ mod tests {
 
     #[test]
     fn a_password_is_written_as_a_hash_only() {
-        let users = users_file(Some("swordfish"));
+        let secured =
+            Options { password: Some("swordfish".to_owned()), ..Options::default() };
+        let users = users_file(&secured);
         assert!(!users.contains("swordfish"), "{users}");
         assert!(users.contains(&sha256_hex("swordfish")), "{users}");
         assert!(users.contains("GRANT SYSTEM LISTEN"), "default keeps no other right: {users}");
-        assert!(!users_file(None).contains("GRANT"), "default may do everything without one");
+        let open = users_file(&Options::default());
+        assert!(!open.contains("GRANT"), "default may do everything without one");
     }
 
     #[test]

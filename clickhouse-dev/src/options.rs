@@ -33,6 +33,8 @@ pub struct Options {
     pub password: Option<String>,
     /// Memory the engine may use. `None`: 1 GB.
     pub memory_bytes: Option<u64>,
+    /// Memory one query may use. `None`: as much as the engine.
+    pub query_memory_bytes: Option<u64>,
     /// Where the fetched engine is kept. `None`: the user's cache folder.
     pub cache: Option<PathBuf>,
     /// What runs behind the interface.
@@ -53,6 +55,7 @@ impl Default for Options {
             port: 0,
             password: None,
             memory_bytes: None,
+            query_memory_bytes: None,
             cache: None,
             engine: EngineKind::Auto,
         }
