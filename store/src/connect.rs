@@ -1,6 +1,7 @@
 //! One ClickHouse database: how it is reached, brought to the right schema, and written to.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clickhouse::Client;
@@ -11,6 +12,7 @@ use serde::Serialize;
 use service::redacted::Secret;
 
 use crate::error::StoreError;
+use crate::pieces::Pieces;
 
 /// How long the server may take to accept a chunk of an insert.
 const SEND_MAX: Duration = Duration::from_secs(15);
@@ -40,6 +42,8 @@ pub struct Store {
     server: Client,
     database: String,
     url: String,
+    /// How the batch in hand is cut; `None`: every insert is sent whole.
+    pieces: Option<Arc<Pieces>>,
 }
 
 impl Store {
@@ -59,7 +63,12 @@ impl Store {
             .with_setting("async_insert", "0");
         let client = server.clone().with_database(&config.database);
         let url = without_user(&config.url);
-        Ok(Self { client, server, database: config.database.clone(), url })
+        Ok(Self { client, server, database: config.database.clone(), url, pieces: None })
+    }
+
+    /// The same database, for inserts that are cut as `pieces` says.
+    pub(crate) fn cut_by(&self, pieces: Arc<Pieces>) -> Self {
+        Self { pieces: Some(pieces), ..self.clone() }
     }
 
     /// The client on this database, for queries.
@@ -135,12 +144,44 @@ impl Store {
             return Ok(());
         }
         failpoint::hit("store.table-due");
-        self.send(table, rows, token)
-            .await
-            .map_err(|source| StoreError::statement(format!("insert into {table}"), source))
+        let Some(pieces) = &self.pieces else {
+            return self.send(table, rows, &format!("{token}/{table}")).await;
+        };
+        while let Some(piece) = pieces.next(table, rows.len()) {
+            let block = rows.get(piece.rows.clone()).unwrap_or_default();
+            match self.send(table, block, &piece.token).await {
+                Ok(()) => pieces.confirmed(&piece, rows.len()).map_err(StoreError::Pieces)?,
+                Err(error) => {
+                    if pieces.failed(&piece, error.category()).map_err(StoreError::Pieces)? {
+                        tracing::info!(
+                            component = "store",
+                            event = "insert_halved",
+                            table,
+                            rows = block.len(),
+                            "too much for the store's memory: half of it at a time"
+                        );
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn send<T>(
+        &self,
+        table: &str,
+        rows: &[T],
+        token: &str,
+    ) -> Result<(), StoreError>
+    where
+        T: clickhouse::RowOwned + clickhouse::RowWrite + Serialize,
+    {
+        let sent = self.send_block(table, rows, token).await;
+        sent.map_err(|source| StoreError::statement(format!("insert into {table}"), source))
+    }
+
+    async fn send_block<T>(
         &self,
         table: &str,
         rows: &[T],
@@ -155,7 +196,7 @@ impl Store {
             .await?
             .with_timeouts(Some(SEND_MAX), Some(CONFIRM_MAX))
             .with_setting("insert_deduplicate", "1")
-            .with_setting("insert_deduplication_token", format!("{token}/{table}"));
+            .with_setting("insert_deduplication_token", token);
         for row in rows {
             insert.write(row).await?;
         }

@@ -67,6 +67,9 @@ pub enum StoreError {
         /// The client's error.
         source: clickhouse::error::Error,
     },
+    /// How a batch is cut could not be written down; nothing was sent.
+    #[error("cannot write down how a batch is cut: {0:#}")]
+    Pieces(anyhow::Error),
     /// The database's migrations do not fit this program.
     #[error(transparent)]
     Schema(#[from] schema::SchemaError),
@@ -82,7 +85,9 @@ impl StoreError {
     pub fn category(&self) -> Category {
         match self {
             Self::Statement { category, .. } => *category,
-            Self::BadUrl { .. } | Self::Roots(_) | Self::Schema(_) => Category::Other,
+            Self::BadUrl { .. } | Self::Roots(_) | Self::Pieces(_) | Self::Schema(_) => {
+                Category::Other
+            }
         }
     }
 }

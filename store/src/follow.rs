@@ -18,6 +18,7 @@ use crate::batch::{Borders, Intent};
 use crate::connect::Store;
 use crate::error::StoreError;
 use crate::identity;
+use crate::pieces::Pieces;
 use crate::retry::Attempts;
 
 /// Records read before other tasks of the thread get their turn.
@@ -93,11 +94,13 @@ pub async fn follow<R: Rows>(
     let identity = identity::of(&config.dir)?;
     let intent = Intent::open(&config.dir, &config.name)?;
     let sink = format!("{}-{identity}", config.name);
+    let pieces = Arc::new(Pieces::open(&config.dir, &config.name)?);
+    let store = &store.cut_by(Arc::clone(&pieces));
     let advanced = Arc::new(Notify::new());
     let waker = Arc::clone(&advanced);
     log.on_advance(Box::new(move |_| waker.notify_one()));
     let mut follower =
-        Follower { store, log, config, rows, progress, stop, sink, intent, advanced };
+        Follower { store, log, config, rows, progress, stop, sink, intent, pieces, advanced };
     if !follower.migrated().await? {
         return Ok(());
     }
@@ -114,6 +117,7 @@ struct Follower<'a, R> {
     stop: CancellationToken,
     sink: String,
     intent: Intent,
+    pieces: Arc<Pieces>,
     advanced: Arc<Notify>,
 }
 
@@ -139,6 +143,7 @@ impl<R: Rows> Follower<'_, R> {
     ) -> anyhow::Result<Option<Borders>> {
         if let Some(begun) = self.intent.begun_at(from)? {
             self.read(reader, Some(begun.to)).await?;
+            self.pieces.begin(&begun.token(&self.sink), false)?;
             return Ok(Some(begun));
         }
         let started_ns = self.config.clock.mono_ns();
@@ -159,6 +164,7 @@ impl<R: Rows> Follower<'_, R> {
         }
         let borders = Borders { from, to: reader.position() };
         self.intend(borders).await?;
+        self.pieces.begin(&borders.token(&self.sink), true)?;
         failpoint::hit("store.intended");
         Ok(Some(borders))
     }
@@ -251,6 +257,7 @@ impl<R: Rows> Follower<'_, R> {
     }
 
     async fn try_batch(&self, borders: Borders, token: &str) -> Result<(), StoreError> {
+        self.pieces.attempt();
         self.rows.write(self.store, token).await?;
         failpoint::hit("store.cursor-due");
         let cursor = SinkCursor {

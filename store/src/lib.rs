@@ -9,6 +9,7 @@ mod connect;
 mod error;
 mod follow;
 mod identity;
+mod pieces;
 mod retry;
 
 pub use connect::{Store, StoreConfig};
