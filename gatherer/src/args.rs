@@ -8,6 +8,8 @@ use service::redacted::Secret;
 /// Captures Kalshi's market data on one machine: from the socket into a durable spool, from there into the local
 /// ClickHouse and, over gRPC, to the deduplicator.
 ///
+/// `kalshi-gatherer health` asks the running program how it is (see `kalshi-gatherer health --help`).
+///
 /// Exit codes: 0 stopped as asked, 1 failed, 64 told wrong things.
 #[derive(Parser, Clone, Debug)]
 #[command(name = "kalshi-gatherer", version)]
@@ -40,18 +42,45 @@ pub struct Args {
     #[arg(long, env = "CA_FILE", default_value = "")]
     pub ca_file: OsString,
 
-    /// What to capture: tickers separated by commas, or `all` open markets, or series as `KXBTC*`; `-KXMVE*` leaves a
+    /// What to capture: tickers separated by commas, or `all` open markets, or series as `KXBTC*`; `-KXFED*` leaves a
     /// series out.
     #[arg(long, env = "MARKET_TICKERS", default_value = "")]
     pub market_tickers: String,
 
-    /// Markets on one WebSocket connection.
-    #[arg(long, env = "MARKETS_PER_CONNECTION", default_value = "250")]
+    /// Whether `all` takes multivariate markets (KXMVE*, combinations that users put together, thousands): include or
+    /// exclude.
+    #[arg(long, env = "MVE_MARKETS", default_value = "exclude")]
+    pub mve_markets: String,
+
+    /// Markets on one WebSocket connection; rebalancing may pass it by a quarter.
+    #[arg(long, env = "MARKETS_PER_CONNECTION", default_value = "500")]
     pub markets_per_connection: String,
 
-    /// Seconds between two looks for newly opened markets (`all` and series only).
-    #[arg(long, env = "MARKETS_REFRESH_SECS", default_value = "60")]
+    /// Seconds between two whole lists of the markets (`all` and series only); between them lifecycle messages and the
+    /// clock say what opens and closes.
+    #[arg(long, env = "MARKETS_REFRESH_SECS", default_value = "300")]
     pub markets_refresh_secs: String,
+
+    /// Seconds a market is still captured after it closed or was settled.
+    #[arg(long, env = "MARKET_LINGER_SECS", default_value = "600")]
+    pub market_linger_secs: String,
+
+    /// Seconds between two looks whether connections are evenly busy.
+    #[arg(long, env = "REBALANCE_SECS", default_value = "60")]
+    pub rebalance_secs: String,
+
+    /// Seconds between two polls of every book over REST; 0: none.
+    #[arg(long, env = "POLL_EVERY_SECS", default_value = "900")]
+    pub poll_every_secs: String,
+
+    /// This gatherer's place among those that poll, as 2/3: it begins at a third of the time above. Empty: the place
+    /// follows from GATHERER_ID.
+    #[arg(long, env = "POLL_SLOT", default_value = "")]
+    pub poll_slot: String,
+
+    /// Part of the account's REST limit that this gatherer uses, in percent: the fleet shares one account.
+    #[arg(long, env = "REST_PERCENT", default_value = "25")]
+    pub rest_percent: String,
 
     /// Name of this gatherer in all records, metrics and logs.
     #[arg(long, env = "GATHERER_ID", default_value = "local")]
@@ -89,6 +118,22 @@ pub struct Args {
     #[arg(long, env = "GRPC_ADDR", default_value = "127.0.0.1:7070")]
     pub grpc_addr: String,
 
+    /// Our certificate (PEM) for deduplicators: with its key and the authority, gRPC is mutual TLS.
+    #[arg(long, env = "GRPC_TLS_CERT", default_value = "")]
+    pub grpc_tls_cert: String,
+
+    /// Private key (PEM) of GRPC_TLS_CERT.
+    #[arg(long, env = "GRPC_TLS_KEY", default_value = "")]
+    pub grpc_tls_key: String,
+
+    /// Authority (PEM) whose certificates deduplicators must show.
+    #[arg(long, env = "GRPC_TLS_CA", default_value = "")]
+    pub grpc_tls_ca: String,
+
+    /// Accept plain gRPC on an address that other machines reach.
+    #[arg(long, env = "GRPC_INSECURE")]
+    pub grpc_insecure: bool,
+
     /// Where /health, /ready and /admin are served.
     #[arg(long, env = "HTTP_ADDR", default_value = "127.0.0.1:8080")]
     pub http_addr: String,
@@ -120,4 +165,8 @@ pub struct Args {
     /// How it is logged: text or json.
     #[arg(long, env = "LOG_FORMAT", default_value = "text")]
     pub log_format: String,
+
+    /// Folder of log files at DEBUG, one a day, the last 14 kept. Empty: no files.
+    #[arg(long, env = "LOG_DIR", default_value = "")]
+    pub log_dir: OsString,
 }

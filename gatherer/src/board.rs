@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -18,6 +18,12 @@ const REFRESHES_MAX: usize = 64;
 /// Frames per second are averaged over this many samples of a second.
 const RATE_SAMPLES: usize = 5;
 
+/// One frame in so many is logged at DEBUG.
+const FRAMES_PER_SAMPLE: u64 = 1_000;
+
+/// The least skew is that of the half minute before and what has come since, in samples of a second.
+const SKEW_SAMPLES: u32 = 30;
+
 /// All connections.
 #[derive(Default)]
 pub(crate) struct Board {
@@ -25,6 +31,30 @@ pub(crate) struct Board {
     frames: AtomicU64,
     deltas: AtomicU64,
     samples: Mutex<VecDeque<(u64, u64)>>,
+    skew: Skew,
+}
+
+/// The least difference between receipt and exchange time; `i64::MAX`: nothing came.
+struct Skew {
+    now_ns: AtomicI64,
+    before_ns: AtomicI64,
+    samples: AtomicU32,
+}
+
+impl Default for Skew {
+    fn default() -> Self {
+        let none = || AtomicI64::new(i64::MAX);
+        Self { now_ns: none(), before_ns: none(), samples: AtomicU32::new(0) }
+    }
+}
+
+impl Skew {
+    fn turn(&self) {
+        if self.samples.fetch_add(1, Ordering::Relaxed) % SKEW_SAMPLES == SKEW_SAMPLES - 1 {
+            let now = self.now_ns.swap(i64::MAX, Ordering::Relaxed);
+            self.before_ns.store(now, Ordering::Relaxed);
+        }
+    }
 }
 
 /// One connection, over all its sessions.
@@ -81,16 +111,26 @@ impl Board {
         }
     }
 
-    /// A frame came on `connection`.
-    pub(crate) fn frame(&self, connection: &Connection, mono_ns: u64) {
+    /// A frame came on `connection`; `true`: it is one to be logged.
+    pub(crate) fn frame(&self, connection: &Connection, mono_ns: u64) -> bool {
         connection.frames.fetch_add(1, Ordering::Relaxed);
         connection.last_frame_mono_ns.store(mono_ns.max(1), Ordering::Relaxed);
-        self.frames.fetch_add(1, Ordering::Relaxed);
+        self.frames.fetch_add(1, Ordering::Relaxed).is_multiple_of(FRAMES_PER_SAMPLE)
     }
 
-    /// That frame was a change of an order book.
-    pub(crate) fn delta(&self) {
+    /// That frame was a change of an order book, received and made at these times.
+    pub(crate) fn delta(&self, received_wall_ns: i64, made_ms: Option<i64>) {
         self.deltas.fetch_add(1, Ordering::Relaxed);
+        if let Some(made_ms) = made_ms.filter(|ms| *ms > 0) {
+            let behind_ns = received_wall_ns.saturating_sub(made_ms.saturating_mul(1_000_000));
+            self.skew.now_ns.fetch_min(behind_ns, Ordering::Relaxed);
+        }
+    }
+
+    /// Our clock at receipt minus the exchange's, the least of the last minute; `None`: nothing came.
+    pub(crate) fn exchange_skew_ns(&self) -> Option<i64> {
+        let of = |least: &AtomicI64| least.load(Ordering::Relaxed);
+        Some(of(&self.skew.now_ns).min(of(&self.skew.before_ns))).filter(|least| *least < i64::MAX)
     }
 
     /// Sends a refresh to the connection that carries `session`, if one does.
@@ -121,6 +161,7 @@ impl Board {
 
     /// Notes the frames so far; call once a second.
     pub(crate) fn sample(&self, mono_ns: u64) {
+        self.skew.turn();
         let mut samples = locked(&self.samples);
         samples.push_back((mono_ns, self.frames.load(Ordering::Relaxed)));
         while samples.len() > RATE_SAMPLES {
@@ -196,6 +237,21 @@ mod tests {
         board.refresh(9, vec!["B".into()]);
         assert_eq!(to_two.try_recv(), Ok(vec!["A".to_owned()]));
         assert!(to_one.try_recv().is_err());
+    }
+
+    #[test]
+    fn the_least_skew_of_the_last_minute_counts() {
+        let board = Board::default();
+        assert_eq!(board.exchange_skew_ns(), None);
+        board.delta(5_000_000_000, Some(4_000));
+        board.delta(5_500_000_000, Some(5_300));
+        board.delta(6_000_000_000, None);
+        assert_eq!(board.exchange_skew_ns(), Some(200_000_000));
+        (0..SKEW_SAMPLES).for_each(|second| board.sample(u64::from(second)));
+        board.delta(9_000_000_000, Some(9_001));
+        assert_eq!(board.exchange_skew_ns(), Some(-1_000_000), "the exchange is ahead of us");
+        (0..2 * SKEW_SAMPLES).for_each(|second| board.sample(u64::from(second)));
+        assert_eq!(board.exchange_skew_ns(), None);
     }
 
     #[test]

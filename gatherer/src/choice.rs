@@ -2,6 +2,9 @@
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
+/// How the tickers of multivariate markets begin.
+const COMBINATION: &str = "KXMVE";
+
 /// What the operator asked for.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Choice {
@@ -11,8 +14,10 @@ pub struct Choice {
     pub tickers: BTreeSet<String>,
     /// Open markets whose ticker begins with one of these.
     pub prefixes: BTreeSet<String>,
-    /// But none of these: the operator's `-KXMVE*`.
+    /// But none of these: the operator's `-KXFED*`.
     pub except: BTreeSet<String>,
+    /// Combinations that users put together (multivariate markets) too, of which there are thousands.
+    pub combinations: bool,
 }
 
 impl Choice {
@@ -24,7 +29,15 @@ impl Choice {
     /// Whether `ticker` is among what is asked for beyond the list.
     pub(crate) fn wants(&self, ticker: &str) -> bool {
         let begins = |prefix: &String| ticker.starts_with(prefix.as_str());
-        (self.all || self.prefixes.iter().any(begins)) && !self.except.iter().any(begins)
+        let asked = self.all || self.prefixes.iter().any(begins);
+        asked
+            && !self.except.iter().any(begins)
+            && (!ticker.starts_with(COMBINATION) || self.takes_combinations())
+    }
+
+    /// Whether multivariate markets are among what is asked for: by the flag, or because a series of them is named.
+    pub(crate) fn takes_combinations(&self) -> bool {
+        self.combinations || self.prefixes.iter().any(|prefix| prefix.starts_with(COMBINATION))
     }
 }
 
@@ -98,13 +111,23 @@ mod tests {
     }
 
     #[test]
+    fn combinations_are_taken_by_flag_or_by_name() {
+        let mut all: Choice = "all".parse().expect("all");
+        assert!(!all.wants("KXMVECROSS-1") && !all.takes_combinations());
+        all.combinations = true;
+        assert!(all.wants("KXMVECROSS-1"));
+        let named: Choice = "KXMVECROSS*".parse().expect("a series");
+        assert!(named.wants("KXMVECROSS-1") && !named.wants("KXBTC-1"));
+    }
+
+    #[test]
     fn a_series_is_a_prefix() {
         let choice: Choice = "KXBTC*".parse().expect("a series");
         assert!(choice.wants("KXBTC15M-26NOV21") && choice.wants("KXBTC-1"));
         assert!(!choice.wants("KXETH-1"));
         assert!(choice.is_open_ended());
-        let but: Choice = "all,-KXMVE*".parse().expect("all but some");
-        assert!(but.wants("KXBTC-1") && !but.wants("KXMVECROSS-1"));
+        let but: Choice = "all,-KXFED*".parse().expect("all but some");
+        assert!(but.wants("KXBTC-1") && !but.wants("KXFED-1"));
         assert!(!"KXBTC-1".parse::<Choice>().expect("a ticker").is_open_ended());
     }
 }

@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use exchange::rest::API_ROOT;
+use proto::tls::{self, Tls};
 use service::{logs::Format, redacted::Secret};
 use store::StoreConfig;
 use url::Url;
@@ -10,6 +12,7 @@ use crate::{
     args::Args,
     choice::Choice,
     parse::{self, Problems},
+    upkeep::{self, Upkeep},
 };
 
 /// What to do, whole and checked.
@@ -25,8 +28,10 @@ pub struct Config {
     pub markets: Choice,
     /// Markets on one connection.
     pub markets_per_connection: usize,
-    /// Time between two looks for new markets.
+    /// Time between two whole lists of the markets.
     pub markets_refresh: Duration,
+    /// How markets are followed and polled.
+    pub upkeep: Upkeep,
     /// Its own ClickHouse.
     pub local_store: LocalStore,
     /// A batch for it ends at this many rows.
@@ -45,6 +50,8 @@ pub struct Config {
     pub log_level: String,
     /// Form of the log.
     pub log_format: Format,
+    /// Folder of log files, if there are to be any.
+    pub log_dir: Option<PathBuf>,
 }
 
 /// How to reach the exchange.
@@ -56,6 +63,8 @@ pub struct Venue {
     pub ws_hostname: Option<String>,
     /// REST.
     pub rest_url: Url,
+    /// Part of the account's REST limit that this gatherer uses, in percent.
+    pub rest_percent: u64,
     /// Further certificate authorities.
     pub ca_file: Option<PathBuf>,
     /// Id of the API key.
@@ -83,6 +92,8 @@ pub enum LocalStore {
 pub struct Listen {
     /// Deduplicators dial here.
     pub grpc: SocketAddr,
+    /// How both sides prove who they are; `None`: plain text.
+    pub grpc_tls: Option<Tls>,
     /// /health, /ready, /admin.
     pub http: SocketAddr,
     /// /metrics.
@@ -105,7 +116,8 @@ impl Config {
             gatherer_id: parse::name(p, "GATHERER_ID", &args.gatherer_id),
             data_dir: parse::path(p, "DATA_DIR", &args.data_dir).unwrap_or_default(),
             venue,
-            markets: parse::or_default(p, "MARKET_TICKERS", args.market_tickers.parse()),
+            markets: upkeep::choice(&args, p),
+            upkeep: upkeep::read(&args, p),
             markets_per_connection: parse::number(
                 p,
                 "MARKETS_PER_CONNECTION",
@@ -131,6 +143,7 @@ impl Config {
             ),
             retention: parse::duration(p, "RETENTION", &args.retention),
             log_level: args.log_level,
+            log_dir: parse::optional_path(&args.log_dir),
             log_format: parse::or_default(p, "LOG_FORMAT", args.log_format.parse()),
         };
         problems.none_or(config)
@@ -149,11 +162,15 @@ impl Config {
         };
         let venue = &self.venue;
         tracing::info!(
-            event = "configuration",
+            component = "program",
+            event = "startup_config",
             version = env!("CARGO_PKG_VERSION"),
             gatherer = self.gatherer_id,
             markets = %self.markets,
             markets_per_connection = self.markets_per_connection,
+            multivariate = self.markets.combinations,
+            markets_refresh_secs = self.markets_refresh.as_secs(),
+            poll_every_secs = self.upkeep.poll_every.map_or(0, |every| every.as_secs()),
             ws_url = %venue.ws_url,
             ws_hostname = venue.ws_hostname.as_deref().unwrap_or(""),
             rest_url = %venue.rest_url,
@@ -164,6 +181,7 @@ impl Config {
             batch_rows = self.batch_rows,
             batch_flush_secs = self.batch_flush.as_secs(),
             grpc = %self.listen.grpc,
+            grpc_tls = self.listen.grpc_tls.is_some(),
             http = %self.listen.http,
             metrics = %self.listen.metrics,
             admin = self.admin_token.is_some(),
@@ -194,10 +212,15 @@ fn venue(args: &Args, problems: &mut Problems) -> Venue {
     {
         problems.add("WS_HOSTNAME", format_args!("{name:?} is not a host name"));
     }
+    let rest_url = parse::url(problems, "REST_URL", &args.rest_url, &["https", "http"]);
+    if !rest_url.path().trim_end_matches('/').ends_with(API_ROOT) {
+        problems.add("REST_URL", format_args!("must end with {API_ROOT}: that path is signed"));
+    }
     Venue {
         ws_url,
         ws_hostname,
-        rest_url: parse::url(problems, "REST_URL", &args.rest_url, &["https", "http"]),
+        rest_url,
+        rest_percent: parse::number(problems, "REST_PERCENT", &args.rest_percent, 1..=100),
         ca_file: parse::optional_path(&args.ca_file),
         key_id: args.key_id.trim().to_owned(),
         key_file: args.key_file.clone().into(),
@@ -205,12 +228,24 @@ fn venue(args: &Args, problems: &mut Problems) -> Venue {
 }
 
 fn listen(args: &Args, problems: &mut Problems) -> Listen {
+    let settings = tls::Settings {
+        cert: &args.grpc_tls_cert,
+        key: &args.grpc_tls_key,
+        ca: &args.grpc_tls_ca,
+        insecure: args.grpc_insecure,
+    };
     let listen = Listen {
         grpc: parse::address(problems, "GRPC_ADDR", &args.grpc_addr),
+        grpc_tls: Tls::read(&settings, &mut |problem| problems.line(problem)),
         http: parse::address(problems, "HTTP_ADDR", &args.http_addr),
         metrics: parse::address(problems, "METRICS_ADDR", &args.metrics_addr),
         port_file: parse::optional_path(&args.port_file),
     };
+    let named_tls =
+        !(settings.cert.is_empty() && settings.key.is_empty() && settings.ca.is_empty());
+    if !named_tls && let Some(why) = tls::plain_refused(listen.grpc.ip(), &settings) {
+        problems.add("GRPC_ADDR", format_args!("{} {why}", listen.grpc));
+    }
     let named =
         [("GRPC_ADDR", listen.grpc), ("HTTP_ADDR", listen.http), ("METRICS_ADDR", listen.metrics)];
     for (index, (name, addr)) in named.iter().enumerate() {
@@ -314,6 +349,15 @@ mod tests {
         ] {
             assert!(named.contains(&name), "{name} is not named in {problems:#?}");
         }
+    }
+
+    #[test]
+    fn plain_grpc_for_other_machines_must_be_asked_for() {
+        let open = ["--grpc-addr", "0.0.0.0:7070"];
+        let problems = with(&open).expect_err("open to everybody");
+        assert!(problems.len() == 1 && problems[0].starts_with("GRPC_ADDR"), "{problems:?}");
+        let config = with(&[&open[..], &["--grpc-insecure"]].concat()).expect("asked for");
+        assert!(config.listen.grpc_tls.is_none());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     health::Vitals,
+    sampler::Sampler,
     telemetry,
     trim::{Ages, Limits},
 };
@@ -24,7 +25,6 @@ pub(crate) struct House {
     pub(crate) vitals: Arc<Vitals>,
     pub(crate) clock: Clock,
     pub(crate) retention: Duration,
-    pub(crate) quota_bytes: u64,
 }
 
 /// Keeps house until nothing more is written; acks are on disk when it ends.
@@ -33,10 +33,11 @@ pub(crate) struct House {
 /// When acks cannot be written at the end: a restart would not know who needs what.
 pub(crate) async fn keep_house(house: House, finished: CancellationToken) -> anyhow::Result<()> {
     let log = house.vitals.log.clone();
+    let mut sampler = Sampler::default();
     let mut ages = Ages::new(house.retention, log.written(), house.clock.mono_ns());
     for round in 1.. {
         let last = finished.run_until_cancelled(sleep(EVERY)).await.is_none();
-        house.sample();
+        sampler.sample(&house.vitals);
         let acks = Arc::clone(&house.vitals.acks);
         match spawn_blocking(move || acks.store()).await.context("storing acks panicked")? {
             Ok(()) => {}
@@ -56,14 +57,6 @@ pub(crate) async fn keep_house(house: House, finished: CancellationToken) -> any
 }
 
 impl House {
-    fn sample(&self) {
-        self.vitals.board.sample(self.clock.mono_ns());
-        let views = self.vitals.board.views();
-        let healthy = views.iter().filter(|view| view.connected).count();
-        let bytes = self.vitals.log.bytes_on_disk();
-        telemetry::sampled(views.len(), healthy, bytes, self.vitals.unacked_bytes());
-    }
-
     async fn trim(&self, ages: &mut Ages, log: Log) {
         let stored = self
             .vitals
@@ -74,7 +67,7 @@ impl House {
             acked: self.vitals.acks.lowest(),
             stored,
             bytes: log.bytes_on_disk(),
-            quota: self.quota_bytes,
+            quota: self.vitals.quota_bytes,
         };
         let before = ages.may_go(&limits, self.clock.mono_ns());
         if before <= log.oldest() {

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     extract::{Query, State},
-    http::{HeaderMap, StatusCode, header::AUTHORIZATION},
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
 use serde::Deserialize;
 use serde_json::json;
-use service::redacted::Secret;
+use service::{http::is_bearer, redacted::Secret};
 
 use crate::{
     health::{Verdict, Vitals},
@@ -73,10 +73,9 @@ async fn poll_market(
 fn refused(error: &PollError) -> Response {
     let code = match error {
         PollError::BadTicker => StatusCode::BAD_REQUEST,
-        PollError::NoStore => StatusCode::CONFLICT,
         PollError::Unknown => StatusCode::NOT_FOUND,
-        PollError::Rest(_) | PollError::Book(_) => StatusCode::BAD_GATEWAY,
-        PollError::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+        PollError::Rest(_) | PollError::Book(_) | PollError::TooLong(_) => StatusCode::BAD_GATEWAY,
+        PollError::NotKept => StatusCode::SERVICE_UNAVAILABLE,
     };
     (code, Json(json!({ "error": poll::with_causes(error) }))).into_response()
 }
@@ -89,9 +88,8 @@ fn admitted(token: Option<&Secret>, headers: &HeaderMap) -> Result<(), Refusal> 
     let Some(token) = token else {
         return Err((StatusCode::NOT_FOUND, "/admin is off: ADMIN_TOKEN is not set"));
     };
-    let offered = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    match offered.and_then(|value| value.strip_prefix("Bearer ")) {
-        Some(offered) if token.matches(offered) => Ok(()),
-        _ => Err((StatusCode::UNAUTHORIZED, "send the header Authorization: Bearer ADMIN_TOKEN")),
+    if is_bearer(headers, token) {
+        return Ok(());
     }
+    Err((StatusCode::UNAUTHORIZED, "send the header Authorization: Bearer ADMIN_TOKEN"))
 }

@@ -11,7 +11,7 @@ use std::sync::{
 use bytes::Bytes;
 use proto::{Capture, Stamp};
 use service::clock::Clock;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// Two seconds of the busiest minute on record for a few hundred markets. Full: the socket waits; it waits for
 /// nothing else.
@@ -33,6 +33,12 @@ pub(crate) enum What {
     Closed { session: u64, reason: String },
     /// The exchange's status changed.
     Status { exchange_active: bool, trading_active: bool },
+    /// Books came over REST.
+    RestBooks {
+        body: String,
+        /// Closed when the item is in the spool.
+        _in_spool: oneshot::Sender<()>,
+    },
 }
 
 impl Item {
@@ -52,6 +58,7 @@ impl Item {
                 exchange_active: *exchange_active,
                 trading_active: *trading_active,
             },
+            What::RestBooks { body, .. } => Capture::RestBooks { stamp, body },
         }
     }
 }
@@ -123,7 +130,26 @@ pub(crate) fn intake(flow: Arc<Flow>) -> (Intake, mpsc::Receiver<Item>) {
     (Intake { flow, items }, to_spool)
 }
 
+/// The same for those who must not keep the queue open: the program ends when every socket is gone.
+#[derive(Clone)]
+pub(crate) struct WeakIntake {
+    flow: Arc<Flow>,
+    items: mpsc::WeakSender<Item>,
+}
+
+impl WeakIntake {
+    /// The way in, while there is one.
+    pub(crate) fn upgrade(&self) -> Option<Intake> {
+        Some(Intake { flow: Arc::clone(&self.flow), items: self.items.upgrade()? })
+    }
+}
+
 impl Intake {
+    /// A way in that does not keep the queue open.
+    pub(crate) fn downgrade(&self) -> WeakIntake {
+        WeakIntake { flow: Arc::clone(&self.flow), items: self.items.downgrade() }
+    }
+
     /// Stamps something that has just been received.
     pub(crate) fn ticket(&self) -> Ticket {
         self.flow.ticket()

@@ -1,7 +1,6 @@
 //! One connection for ever: dial, pump, wait, dial again, with a new session each time.
 
 use std::{
-    collections::BTreeSet,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -13,7 +12,7 @@ use exchange::{Backoff, Channel, Session, SessionConfig};
 use serde_json::json;
 use service::clock::Clock;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Notify, mpsc, watch},
     time::sleep,
 };
 use tokio_util::sync::CancellationToken;
@@ -23,9 +22,12 @@ use crate::{
     dial::{Dialer, Socket},
     intake::{Intake, What},
     keep::Spooling,
+    meter::Meter,
     poll::with_causes,
     socket::{Orders, Pump},
+    spread::{Carried, LIFECYCLE},
     telemetry,
+    universe::News,
 };
 
 /// Limits of the waits between dials; a fleet that lost the same venue must not come back in step.
@@ -61,10 +63,33 @@ pub(crate) struct Wiring {
     pub(crate) clock: Clock,
     pub(crate) numbers: SessionNumbers,
     pub(crate) spooling: watch::Receiver<Spooling>,
+    /// What sessions hear that concerns which markets are carried where.
+    pub(crate) said: mpsc::Sender<Said>,
+    /// Woken when something may have been missed there, so that the exchange's list is asked for.
+    pub(crate) missed: Arc<Notify>,
 }
 
-/// The markets of one connection; replaced as a whole when they change.
-pub(crate) type Markets = Arc<BTreeSet<String>>;
+/// What a session heard that concerns which markets are carried where.
+#[derive(Debug)]
+pub(crate) enum Said {
+    /// A market came, went, or will.
+    News(News),
+    /// The exchange does not let this connection have more markets than it has without these.
+    Refused { index: usize, markets: Vec<String> },
+}
+
+/// These waiting to be acted upon. Full: shed and counted, and the exchange's list is asked for instead.
+pub(crate) const SAID_MAX: usize = 4_096;
+
+impl Wiring {
+    /// Passes on what a session heard; it waits for nobody.
+    pub(crate) fn say(&self, said: Said) {
+        if self.said.try_send(said).is_err() {
+            telemetry::markets::news_shed();
+            self.missed.notify_one();
+        }
+    }
+}
 
 /// One connection.
 pub(crate) struct Link {
@@ -72,17 +97,19 @@ pub(crate) struct Link {
     connection: Arc<Connection>,
     refreshes: mpsc::Receiver<Vec<String>>,
     spooling: watch::Receiver<Spooling>,
-    wanted: watch::Receiver<Markets>,
+    wanted: watch::Receiver<Arc<Carried>>,
+    meter: Arc<Meter>,
     backoff: Backoff,
     stop: CancellationToken,
+    /// Whether there was a session before.
+    is_again: bool,
 }
 
 impl Link {
     pub(crate) fn new(
         wiring: Arc<Wiring>,
         index: usize,
-        wanted: watch::Receiver<Markets>,
-        stop: CancellationToken,
+        (wanted, meter, stop): (watch::Receiver<Arc<Carried>>, Arc<Meter>, CancellationToken),
     ) -> Self {
         let (connection, refreshes) = wiring.board.add(index, wanted.borrow().len());
         let seed = wiring.clock.wall_ns().cast_unsigned() ^ (index as u64) << 48;
@@ -91,8 +118,10 @@ impl Link {
             refreshes,
             spooling: wiring.spooling.clone(),
             wanted,
+            meter,
             backoff: Backoff::new(FIRST_WAIT, WAIT_MAX, seed),
             stop,
+            is_again: false,
             wiring,
         }
     }
@@ -116,6 +145,7 @@ impl Link {
                 // Nobody keeps any more: the program is ending.
                 std::future::pending::<()>().await;
             }
+            telemetry::connecting(self.connection.index, self.wiring.dialer.url());
             match self.wiring.dialer.dial().await {
                 Ok(socket) => return socket,
                 Err(error) => {
@@ -137,14 +167,19 @@ impl Link {
             "url": wiring.dialer.url().as_str(),
             "connection": self.connection.index,
             "gatherer": wiring.gatherer_id,
-            "markets": *markets,
+            "markets": markets.iter().map(|market| &**market).collect::<Vec<_>>(),
         });
         if !wiring.intake.keep(ticket, What::Opened { session, about: about.to_string() }).await {
             return;
         }
         self.connection.opened(session, markets.len());
+        if self.connection.index == LIFECYCLE && std::mem::replace(&mut self.is_again, true) {
+            // Nobody has heard of markets since the last session ended.
+            wiring.missed.notify_one();
+        }
         let machine = self.machine(&markets, session);
-        let pump = Pump::new(&wiring, &self.connection, (session, socket), (machine, markets));
+        let to = (&*wiring, &self.connection, &*self.meter);
+        let pump = Pump::new(to, (session, socket), (machine, markets));
         let orders = Orders {
             refreshes: &mut self.refreshes,
             wanted: &mut self.wanted,
@@ -153,6 +188,7 @@ impl Link {
         };
         let reason = pump.run(orders).await;
         let ticket = wiring.intake.ticket();
+        self.meter.ended();
         self.connection.closed(&reason);
         let held = Duration::from_nanos(ticket.stamp().mono_ns.saturating_sub(opened_ns));
         wiring.intake.keep(ticket, What::Closed { session, reason }).await;
@@ -167,13 +203,13 @@ impl Link {
 
     /// A session machine that knows what to subscribe to. Lifecycle messages come for all markets at once, so one
     /// connection takes them for all.
-    fn machine(&self, markets: &Markets, session: u64) -> Session {
+    fn machine(&self, markets: &Carried, session: u64) -> Session {
         let mut channels = vec![Channel::OrderbookDelta, Channel::Trade, Channel::Ticker];
-        if self.connection.index == 0 {
+        if self.connection.index == LIFECYCLE {
             channels.extend([Channel::MarketLifecycle, Channel::MultivariateLifecycle]);
         }
         Session::new(SessionConfig {
-            market_tickers: markets.iter().cloned().collect(),
+            market_tickers: markets.iter().map(ToString::to_string).collect(),
             channels,
             seed: session,
             ..SessionConfig::default()

@@ -1,18 +1,26 @@
-//! Which markets there are to capture: what was asked for, looked up at the exchange.
+//! Which markets the exchange lists: read page by page, so that fifty megabytes of answers are never held at once.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use exchange::rest::{BadBody, markets_page};
-use tokio::time::timeout;
+use exchange::{
+    parse_rfc3339_ms,
+    rest::{Market, MarketsPage, MarketsQuery, markets_page, request},
+};
+use tokio::{
+    sync::{Notify, mpsc},
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     choice::Choice,
     rest::{Rest, RestError},
     telemetry,
+    universe::Listed,
 };
 
 /// The most one page may hold, by the exchange.
-const PAGE_MAX: &str = "1000";
+const PAGE_MAX: u32 = 1_000;
 
 /// A list that does not end is a fault of the server; the exchange has some ten thousand open markets.
 const PAGES_MAX: usize = 1_000;
@@ -23,6 +31,12 @@ const ASKED_MAX: usize = 100;
 /// The start does not wait longer for REST: the feed is what matters.
 const FIRST_LOOK_MAX: Duration = Duration::from_secs(15);
 
+/// A list that failed, and one that was asked for out of turn, wait this long.
+const AGAIN_AFTER: Duration = Duration::from_secs(5);
+
+/// Whole lists on their way to the connections. Policy wait: an old list is taken in before the next is made.
+pub(crate) const LISTS_MAX: usize = 1;
+
 /// Why the markets are not known.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MarketsError {
@@ -30,79 +44,136 @@ pub(crate) enum MarketsError {
     Unknown(String),
     #[error("asking the exchange for its markets")]
     Rest(#[from] RestError),
-    #[error("the exchange's list of markets is not understood")]
-    Page(#[from] BadBody),
     #[error("the exchange's list of markets has no end after {PAGES_MAX} pages")]
     Endless,
     #[error("the exchange's list of markets did not come within {FIRST_LOOK_MAX:?}")]
     Slow,
 }
 
-/// The markets to begin with. If the exchange does not answer, what was listed by name is taken as it stands.
+/// The list to begin with; `None` if the exchange does not answer: then what was asked for by name is taken as it stands.
 ///
 /// # Errors
 /// When the exchange says that a ticker does not exist, or refuses our key.
 pub(crate) async fn first_look(
     rest: &Rest,
     choice: &Choice,
-) -> Result<BTreeSet<String>, MarketsError> {
+) -> Result<Option<Vec<Listed>>, MarketsError> {
     let look = async {
-        for asked in chunks(&choice.tickers) {
-            check(rest, &asked).await?;
-        }
-        listed(rest, choice).await
+        check(rest, &choice.tickers).await?;
+        if choice.is_open_ended() { list(rest, choice).await } else { Ok(Vec::new()) }
     };
     match timeout(FIRST_LOOK_MAX, look).await.unwrap_or(Err(MarketsError::Slow)) {
         Err(error @ MarketsError::Unknown(_)) => Err(error),
         Err(MarketsError::Rest(error)) if !error.is_transient() => Err(error.into()),
         Err(error) => {
             telemetry::rest_failed("markets", &error.into());
-            Ok(choice.tickers.clone())
+            Ok(None)
         }
-        Ok(found) => {
-            if found.is_empty() {
-                telemetry::no_markets(choice);
-            }
-            Ok(found)
-        }
+        Ok(list) => Ok(Some(list)),
     }
 }
 
-/// The markets to capture now.
-pub(crate) async fn listed(rest: &Rest, choice: &Choice) -> Result<BTreeSet<String>, MarketsError> {
-    let mut found = choice.tickers.clone();
-    if choice.is_open_ended() {
-        let query = [("status", "open"), ("limit", PAGE_MAX)];
-        found.extend(pages(rest, &query).await?.into_iter().filter(|ticker| choice.wants(ticker)));
+/// Lists again and again: every `every`, soon after `now` was called, and soon after a failure.
+///
+/// # Errors
+/// Never; the type is that of a part.
+pub(crate) async fn keep_listing(
+    rest: Rest,
+    choice: Choice,
+    (every, mut fresh): (Duration, bool),
+    (lists, now): (mpsc::Sender<Vec<Listed>>, Arc<Notify>),
+    stopping: CancellationToken,
+) -> anyhow::Result<()> {
+    if !choice.is_open_ended() {
+        stopping.cancelled().await;
+        return Ok(());
+    }
+    let pause = AGAIN_AFTER.min(every);
+    let rounds = async {
+        loop {
+            // A call waits too: what made it necessary may still be going on.
+            sleep(pause).await;
+            if fresh {
+                drop(timeout(every.saturating_sub(pause), now.notified()).await);
+            }
+            match list(&rest, &choice).await {
+                Ok(list) => {
+                    fresh = true;
+                    if list.is_empty() {
+                        telemetry::no_markets(&choice);
+                    }
+                    if lists.send(list).await.is_err() {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    fresh = false;
+                    telemetry::rest_failed("markets", &error.into());
+                }
+            }
+        }
+    };
+    stopping.run_until_cancelled(rounds).await;
+    Ok(())
+}
+
+/// Every market that is open, and every one that will open, of those that were asked for.
+async fn list(rest: &Rest, choice: &Choice) -> Result<Vec<Listed>, MarketsError> {
+    let mve_filter = (!choice.takes_combinations()).then_some("exclude");
+    let mut found = Vec::new();
+    for (status, is_open) in [("unopened", false), ("open", true)] {
+        let query = MarketsQuery { status: Some(status), mve_filter, ..MarketsQuery::default() };
+        pages(rest, query, |market| {
+            if choice.wants(&market.ticker) {
+                found.push(listed(&market, is_open));
+            }
+        })
+        .await?;
     }
     Ok(found)
 }
 
-async fn check(rest: &Rest, asked: &[&str]) -> Result<(), MarketsError> {
-    let query = [("tickers", &*asked.join(",")), ("limit", PAGE_MAX)];
-    let known: BTreeSet<String> = pages(rest, &query).await?.into_iter().collect();
-    match asked.iter().find(|ticker| !known.contains(**ticker)) {
-        Some(unknown) => Err(MarketsError::Unknown((*unknown).to_owned())),
-        None => Ok(()),
+fn listed(market: &Market, is_open: bool) -> Listed {
+    let seconds =
+        |time: &Option<String>| Some(parse_rfc3339_ms(time.as_deref()?)?.div_euclid(1_000));
+    Listed {
+        ticker: Arc::from(market.ticker.as_str()),
+        is_open,
+        open_ts: seconds(&market.open_time),
+        close_ts: seconds(&market.close_time),
     }
 }
 
-fn chunks(tickers: &BTreeSet<String>) -> Vec<Vec<&str>> {
-    let all: Vec<&str> = tickers.iter().map(String::as_str).collect();
-    all.chunks(ASKED_MAX).map(<[&str]>::to_vec).collect()
+async fn check(rest: &Rest, asked: &BTreeSet<String>) -> Result<(), MarketsError> {
+    let asked: Vec<String> = asked.iter().cloned().collect();
+    for tickers in asked.chunks(ASKED_MAX) {
+        let mut known = BTreeSet::new();
+        let query = MarketsQuery { tickers, ..MarketsQuery::default() };
+        pages(rest, query, |market| {
+            known.insert(market.ticker);
+        })
+        .await?;
+        if let Some(unknown) = tickers.iter().find(|ticker| !known.contains(*ticker)) {
+            return Err(MarketsError::Unknown(unknown.clone()));
+        }
+    }
+    Ok(())
 }
 
-async fn pages(rest: &Rest, query: &[(&str, &str)]) -> Result<Vec<String>, MarketsError> {
-    let mut tickers = Vec::new();
+async fn pages(
+    rest: &Rest,
+    query: MarketsQuery<'_>,
+    mut take: impl FnMut(Market),
+) -> Result<(), MarketsError> {
     let mut cursor: Option<String> = None;
     for _ in 0..PAGES_MAX {
-        let mut query = query.to_vec();
-        query.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
-        let page = markets_page(&rest.get("/markets", &query).await?)?;
-        tickers.extend(page.markets.into_iter().map(|market| market.ticker));
+        let limit = Some(PAGE_MAX);
+        let query = MarketsQuery { limit, cursor: cursor.as_deref(), ..query.clone() };
+        let page: MarketsPage = rest.get(&request::markets(&query), markets_page).await?;
+        page.markets.into_iter().for_each(&mut take);
         cursor = page.cursor;
         if cursor.is_none() {
-            return Ok(tickers);
+            return Ok(());
         }
     }
     Err(MarketsError::Endless)

@@ -17,6 +17,11 @@ impl Problems {
         self.0.push(format!("{name}: {problem}"));
     }
 
+    /// Notes a line that names what it is about itself.
+    pub(crate) fn line(&mut self, problem: String) {
+        self.0.push(problem);
+    }
+
     /// The value, if nothing was wrong.
     pub(crate) fn none_or<T>(self, value: T) -> Result<T, Vec<String>> {
         if self.0.is_empty() { Ok(value) } else { Err(self.0) }

@@ -5,14 +5,14 @@ use std::{
     ffi::OsString,
     future::ready,
     process::ExitCode,
-    sync::{Arc, atomic::AtomicUsize},
+    sync::{Arc, Mutex, atomic::AtomicUsize},
     time::Duration,
 };
 
 use anyhow::Context as _;
 use axum::Router;
 use clap::Parser as _;
-use service::{clock::Clock, exit, http, logs, metrics, parts::Parts, stop};
+use service::{clock::Clock, exit, http, lifecycle, logs, metrics, parts::Parts, probe, stop};
 use spool::Position;
 use store::Progress;
 use tokio::{
@@ -25,15 +25,16 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Args, Config,
     board::Board,
-    connections::Connections,
+    discovery,
     health::Vitals,
     housekeeping::{House, keep_house},
     http::{Surface, router},
-    intake::{Flow, Item, intake},
+    intake::{Flow, Item, WeakIntake, intake},
     keep::{Keeper, Spooling},
     link::{SessionNumbers, Wiring},
     local_store,
     poll::Poller,
+    rest::Rest,
     start::{Ports, Started, start},
     status,
     uplink::{self, Shared},
@@ -47,6 +48,10 @@ const THREADS_MAX: Duration = Duration::from_secs(2);
 
 /// The whole program, for any binary that wants to host it.
 pub fn main_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    if let Some(code) = probe::asked("kalshi-gatherer", &args) {
+        return code;
+    }
     let args = match Args::try_parse_from(args) {
         Ok(args) => args,
         Err(asked) if !asked.use_stderr() => {
@@ -63,14 +68,20 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(config) => config,
         Err(problems) => return exit::told_wrong(&problems),
     };
-    logs::init(&config.log_level, config.log_format);
+    let dir = config.log_dir.as_deref();
+    let logged = match logs::start("gatherer", &config.log_level, config.log_format, dir) {
+        Ok(logged) => logged,
+        Err(error) => return exit::code(&Err(error)),
+    };
     let runtime = match Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return exit::code(&Err(error).context("cannot start the runtime")),
     };
     let outcome = runtime.block_on(run(config, stop::requested()));
     runtime.shutdown_timeout(THREADS_MAX);
-    exit::code(&outcome)
+    let code = exit::code(&outcome);
+    drop(logged);
+    code
 }
 
 /// Captures until `stop`, then drains: sockets close, the queue empties, the spool is committed, the sink finishes its
@@ -87,13 +98,18 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> anyhow::Resu
     };
     started.ports.tell(config.listen.port_file.as_deref())?;
     let stopping = CancellationToken::new();
+    let clock = started.clock;
     let mut parts = assemble(config, started, &stopping);
     let cause = tokio::select! {
         () = stop => Ok(()),
         ended = parts.first_end() => ended.and_then(|()| anyhow::bail!("a part ended by itself")),
     };
+    let since_ns = clock.mono_ns();
+    lifecycle::shutdown_requested(&cause);
     stopping.cancel();
-    cause.and(parts.drain(DRAIN_MAX).await)
+    let outcome = cause.and(parts.drain(DRAIN_MAX).await);
+    lifecycle::shutdown_complete(&outcome, clock.mono_ns() - since_ns);
+    outcome
 }
 
 /// Handles that several parts share.
@@ -124,9 +140,11 @@ fn assemble(config: Config, started: Started, stopping: &CancellationToken) -> P
         clock,
         board: Arc::clone(&board),
         log,
+        quota_bytes: config.spool_quota_bytes,
         acks,
         spooling: spooling.clone(),
         sink: local.is_some().then_some(sink),
+        flows: Mutex::default(),
     });
     let common = Common {
         clock,
@@ -138,22 +156,23 @@ fn assemble(config: Config, started: Started, stopping: &CancellationToken) -> P
         config,
     };
     let mut parts = Parts::default();
-    let wiring = Wiring {
-        gatherer_id: common.config.gatherer_id.clone(),
+    let (gatherer_id, intake) = (common.config.gatherer_id.clone(), to_spool.clone());
+    let poller = poller(&common, rest.clone(), intake.downgrade());
+    let wiring = |said, missed| Wiring {
+        gatherer_id,
         dialer,
-        intake: to_spool.clone(),
+        intake,
         board,
         clock,
         numbers,
         spooling,
+        said,
+        missed,
     };
-    let connections =
-        Connections::new(Arc::new(wiring), rest.clone(), &common.config, stopping.clone());
-    parts.start("connections", connections.run(markets));
-    parts.start("status", status::watch(rest.clone(), to_spool, stopping.clone()));
+    let carried = discovery::start(&mut parts, (markets, &rest), &common.config, wiring, stopping);
+    discovery::start_polls(&mut parts, &poller, &common.config, carried, stopping);
+    parts.start("status", status::watch(rest, to_spool, stopping.clone()));
     start_keeper(&mut parts, &common, (writer, items), (spooling_tx, written_tx));
-    let store = local.as_ref().map(|local| Arc::clone(&local.store));
-    let poller = Poller { gatherer_id: common.config.gatherer_id.clone(), rest, store, clock };
     if let Some(local) = local {
         let (log, config) = (common.vitals.log.clone(), common.config.clone());
         let finished = common.finished.clone();
@@ -164,6 +183,11 @@ fn assemble(config: Config, started: Started, stopping: &CancellationToken) -> P
     start_listeners(&mut parts, &common, ports, (written, poller, metrics));
     start_house(&mut parts, common);
     parts
+}
+
+fn poller(common: &Common, rest: Rest, intake: WeakIntake) -> Poller {
+    let gatherer_id = common.config.gatherer_id.clone();
+    Poller { gatherer_id, rest, intake, log: common.vitals.log.clone(), clock: common.clock }
 }
 
 /// The writer has a thread of its own; when it ends, nothing more is written.
@@ -204,7 +228,10 @@ fn start_listeners(
         finished: common.finished.clone(),
         streams: AtomicUsize::new(0),
     };
-    parts.start("uplink", uplink::serve(ports.grpc, Arc::new(shared)));
+    parts.start(
+        "uplink",
+        uplink::serve(ports.grpc, common.config.listen.grpc_tls.clone(), Arc::new(shared)),
+    );
     let surface = Surface {
         vitals: Arc::clone(&common.vitals),
         admin_token: common.config.admin_token.clone(),
@@ -215,7 +242,10 @@ fn start_listeners(
     parts.start("metrics", http::serve(ports.metrics, routes, common.finished.clone()));
     let finished = common.finished.clone();
     match handle {
-        Some(handle) => parts.start("metrics upkeep", metrics::upkeep(handle, finished)),
+        Some(handle) => {
+            let data_dir = common.config.data_dir.clone();
+            parts.start("metrics upkeep", metrics::upkeep(handle, data_dir, finished));
+        }
         None => parts.start("metrics upkeep", async move {
             finished.cancelled().await;
             ready(Ok(())).await
@@ -224,11 +254,7 @@ fn start_listeners(
 }
 
 fn start_house(parts: &mut Parts, common: Common) {
-    let house = House {
-        vitals: common.vitals,
-        clock: common.clock,
-        retention: common.config.retention,
-        quota_bytes: common.config.spool_quota_bytes,
-    };
+    let house =
+        House { vitals: common.vitals, clock: common.clock, retention: common.config.retention };
     parts.start("housekeeping", keep_house(house, common.finished));
 }

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use exchange::{Message, Side};
+use exchange::{Level, Message, Side};
 use proto::{Capture, Stamp};
 use schema::rows::{self, EventType, Origin, RawOrderbookEvent, Table as _, Text};
 use spool::Position;
@@ -22,6 +22,7 @@ pub(crate) struct GathererRows {
     trades: Vec<rows::Trade>,
     summaries: Vec<rows::Ticker>,
     lifecycle: Vec<rows::MarketLifecycle>,
+    books: Vec<rows::OrderbookSnapshot>,
 }
 
 /// Where a message came from, as far as rows tell.
@@ -54,6 +55,7 @@ impl GathererRows {
             trades: Vec::new(),
             summaries: Vec::new(),
             lifecycle: Vec::new(),
+            books: Vec::new(),
         }
     }
 
@@ -209,6 +211,28 @@ impl GathererRows {
         self.lifecycle.push(row);
     }
 
+    /// Books over REST, which were understood before they were kept: on the yes leg, as everything stored.
+    fn polled(&mut self, stamp: Stamp, body: &str) -> anyhow::Result<()> {
+        let prices = |levels: &[Level]| levels.iter().map(|level| price(level.price)).collect();
+        let sizes = |levels: &[Level]| levels.iter().map(|level| size(level.size)).collect();
+        for (ticker, book) in exchange::rest::orderbooks(body)? {
+            let book = book.to_yes_leg();
+            let row = rows::OrderbookSnapshot {
+                snapshot_ts: rows::UnixMicros(stamp.wall_ns.div_euclid(1_000)),
+                source: "rest".into(),
+                ticker: self.ticker(&ticker),
+                clock: 0,
+                yes_prices: prices(&book.yes),
+                yes_sizes: sizes(&book.yes),
+                no_prices: prices(&book.no),
+                no_sizes: sizes(&book.no),
+                gatherer: self.gatherer.clone(),
+            };
+            self.books.push(row);
+        }
+        Ok(())
+    }
+
     fn ticker(&mut self, ticker: &str) -> Text {
         if let Some(known) = self.tickers.get(ticker) {
             return known.clone();
@@ -228,9 +252,8 @@ impl Rows for GathererRows {
             Capture::Frame { session, stamp, bytes } => self.frame(at, session, stamp, bytes),
             Capture::SessionOpened { .. }
             | Capture::SessionClosed { .. }
-            | Capture::Status { .. }
-            // Whoever polls them stores them here; the record is for the deduplicator.
-            | Capture::RestBooks { .. } => {}
+            | Capture::Status { .. } => {}
+            Capture::RestBooks { stamp, body } => self.polled(stamp, body)?,
         }
         Ok(())
     }
@@ -241,6 +264,7 @@ impl Rows for GathererRows {
             + self.trades.len()
             + self.summaries.len()
             + self.lifecycle.len()
+            + self.books.len()
     }
 
     async fn write(&self, store: &Store, token: &str) -> Result<(), StoreError> {
@@ -248,7 +272,8 @@ impl Rows for GathererRows {
         store.insert(RawOrderbookEvent::TABLE, &self.events, token).await?;
         store.insert(rows::Trade::TABLE, &self.trades, token).await?;
         store.insert(rows::Ticker::TABLE, &self.summaries, token).await?;
-        store.insert(rows::MarketLifecycle::TABLE, &self.lifecycle, token).await
+        store.insert(rows::MarketLifecycle::TABLE, &self.lifecycle, token).await?;
+        store.insert(rows::OrderbookSnapshot::TABLE, &self.books, token).await
     }
 
     fn clear(&mut self) {
@@ -257,6 +282,7 @@ impl Rows for GathererRows {
         self.trades.clear();
         self.summaries.clear();
         self.lifecycle.clear();
+        self.books.clear();
     }
 }
 

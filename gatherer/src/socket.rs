@@ -3,10 +3,13 @@
 //!
 //! It waits for the spool and for nothing else. What cannot be decoded is kept all the same.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use exchange::{Input, Message as Meaning, Moment, Output, Session, SessionEvent};
+use exchange::{
+    Input, Message as Meaning, Moment, Output, Session, SessionEvent,
+    command::error_code::MARKET_LIMIT_EXCEEDED,
+};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::{
     sync::{mpsc, watch},
@@ -20,9 +23,12 @@ use crate::{
     dial::Socket,
     intake::{Ticket, What},
     keep::Spooling,
-    link::{Markets, Wiring},
+    link::{Said, Wiring},
+    meter::Meter,
     poll::with_causes,
+    spread::Carried,
     telemetry,
+    universe::{News, Word},
 };
 
 /// A peer that does not take our few bytes for this long is gone.
@@ -31,16 +37,26 @@ const SEND_MAX: Duration = Duration::from_secs(5);
 /// How long a goodbye may take.
 const CLOSE_MAX: Duration = Duration::from_secs(1);
 
+/// Markets that the exchange did not give us are asked for again after this, and less often each time: an unopened one is
+/// there when it opens.
+const AGAIN_AFTER: Duration = Duration::from_secs(30);
+const AGAIN_AFTER_MAX: Duration = Duration::from_secs(600);
+
 const SPOOL_FAILS: &str = "the spool takes no frames";
 
 /// A session while it lasts.
 pub(crate) struct Pump<'a> {
     wiring: &'a Wiring,
     connection: &'a Arc<Connection>,
+    meter: &'a Meter,
     session: u64,
     socket: Socket,
     machine: Session,
-    carried: Markets,
+    carried: Arc<Carried>,
+    /// Markets that we should have and do not, and when to ask for them again.
+    missing: BTreeSet<String>,
+    again_at: Moment,
+    again_after: Duration,
 }
 
 /// What may be wanted of a session while it runs.
@@ -48,7 +64,7 @@ pub(crate) struct Orders<'a> {
     /// Markets that somebody wants fresh snapshots of.
     pub(crate) refreshes: &'a mut mpsc::Receiver<Vec<String>>,
     /// The markets that it should carry.
-    pub(crate) wanted: &'a mut watch::Receiver<Markets>,
+    pub(crate) wanted: &'a mut watch::Receiver<Arc<Carried>>,
     /// Whether the spool takes frames.
     pub(crate) spooling: watch::Receiver<Spooling>,
     /// Whether it should end.
@@ -67,12 +83,22 @@ enum Woken {
 impl<'a> Pump<'a> {
     /// A session for `markets` on a socket that was just opened.
     pub(crate) fn new(
-        wiring: &'a Wiring,
-        connection: &'a Arc<Connection>,
+        (wiring, connection, meter): (&'a Wiring, &'a Arc<Connection>, &'a Meter),
         (session, socket): (u64, Socket),
-        (machine, carried): (Session, Markets),
+        (machine, carried): (Session, Arc<Carried>),
     ) -> Self {
-        Self { wiring, connection, session, socket, machine, carried }
+        Self {
+            wiring,
+            connection,
+            meter,
+            session,
+            socket,
+            machine,
+            carried,
+            missing: BTreeSet::new(),
+            again_at: Moment::default(),
+            again_after: AGAIN_AFTER,
+        }
     }
 
     /// Runs until the session is over; returns why.
@@ -106,7 +132,9 @@ impl<'a> Pump<'a> {
     }
 
     async fn wake(&mut self, orders: &mut Orders<'_>) -> Woken {
-        let left = self.machine.next_timeout().map(|due| due.since(self.now()));
+        let again = (!self.missing.is_empty()).then_some(self.again_at);
+        let due = self.machine.next_timeout().into_iter().chain(again).min();
+        let left = due.map(|due| due.since(self.now()));
         tokio::select! {
             biased;
             () = orders.stop.cancelled() => Woken::End("stopped as asked"),
@@ -118,9 +146,13 @@ impl<'a> Pump<'a> {
         }
     }
 
-    fn carry(&mut self, wanted: Markets) {
-        let new: Vec<String> = wanted.difference(&self.carried).cloned().collect();
-        let gone: Vec<String> = self.carried.difference(&wanted).cloned().collect();
+    fn carry(&mut self, wanted: Arc<Carried>) {
+        let names = |markets: &mut dyn Iterator<Item = &Arc<str>>| -> Vec<String> {
+            markets.map(ToString::to_string).collect()
+        };
+        let new = names(&mut wanted.difference(&self.carried));
+        let gone = names(&mut self.carried.difference(&wanted));
+        self.missing.retain(|market| wanted.contains(market.as_str()));
         for (input, markets) in
             [(Input::AddMarkets as fn(_) -> _, new), (Input::RemoveMarkets, gone)]
         {
@@ -130,6 +162,23 @@ impl<'a> Pump<'a> {
         }
         self.connection.carries(wanted.len());
         self.carried = wanted;
+        self.meter.came_further(|market| self.machine.carries(market));
+    }
+
+    /// Asks again for what the exchange did not give us, when it is time.
+    fn ask_again(&mut self, now: Moment) {
+        if !self.missing.is_empty() && self.again_at <= now {
+            let missing = std::mem::take(&mut self.missing).into_iter().collect();
+            self.machine.handle(Input::AddMarkets(missing), now);
+        }
+    }
+
+    fn misses(&mut self, markets: impl IntoIterator<Item = String>) {
+        if self.missing.is_empty() {
+            self.again_at = self.now().plus(self.again_after);
+            self.again_after = (self.again_after * 2).min(AGAIN_AFTER_MAX);
+        }
+        self.missing.extend(markets);
     }
 
     async fn received(
@@ -168,20 +217,39 @@ impl<'a> Pump<'a> {
 
     /// Tells the session machine what a frame means.
     fn understand(&mut self, ticket: &Ticket, text: &str) {
+        let is_sample = self.wiring.board.frame(self.connection, ticket.stamp().mono_ns);
         match exchange::decode(text) {
             Ok(frame) => {
                 telemetry::frame_received(kind(&frame.message));
+                if is_sample {
+                    telemetry::frame_sampled(self.session, kind(&frame.message), text);
+                }
                 if frame.unknown_fields > 0 {
                     telemetry::unknown_fields(frame.unknown_fields);
                 }
-                if matches!(frame.message, Meaning::Delta(_)) {
-                    self.wiring.board.delta();
+                if let Meaning::Delta(delta) = &frame.message {
+                    self.wiring.board.delta(ticket.stamp().wall_ns, delta.ts_ms);
                 }
+                if let Some(market) = about(&frame.message) {
+                    self.meter.count(market);
+                }
+                self.pass_on(&frame.message);
                 self.machine.handle(Input::Frame(&frame), moment(ticket));
+                if self.meter.is_expecting() && brings_markets(&frame.message) {
+                    self.meter.came_further(|market| self.machine.carries(market));
+                }
             }
             Err(bad) => self.not_understood(ticket, &bad.to_string()),
         }
-        self.wiring.board.frame(self.connection, ticket.stamp().mono_ns);
+    }
+
+    /// What a lifecycle message says about a market concerns all connections.
+    fn pass_on(&self, message: &Meaning<'_>) {
+        if let Meaning::Lifecycle(lifecycle) = message
+            && let (Some(ticker), Some(what)) = (lifecycle.market_ticker, Word::of(lifecycle))
+        {
+            self.wiring.say(Said::News(News { ticker: ticker.into(), what }));
+        }
     }
 
     fn not_understood(&mut self, ticket: &Ticket, why: &str) {
@@ -217,19 +285,32 @@ impl<'a> Pump<'a> {
         if self.machine.next_timeout().is_some_and(|due| due <= now) {
             self.machine.handle_timeout(now);
         }
+        self.ask_again(now);
         while let Some(output) = self.machine.poll() {
             match output {
                 Output::Send(text) => self.send(text).await?,
                 Output::Reconnect { because } => return Err(because.to_owned()),
                 Output::Event(event) => {
-                    if matches!(event, SessionEvent::Broken { .. }) {
-                        self.connection.broke();
-                    }
                     telemetry::session_event(self.session, &event);
+                    self.heed(event);
                 }
             }
         }
         Ok(())
+    }
+
+    fn heed(&mut self, event: SessionEvent) {
+        match event {
+            SessionEvent::Broken { .. } => self.connection.broke(),
+            SessionEvent::UnknownMarket { market_ticker } => self.misses([market_ticker]),
+            SessionEvent::MarketsRefused { code: MARKET_LIMIT_EXCEEDED, market_tickers } => {
+                let index = self.connection.index;
+                self.misses(market_tickers.iter().cloned());
+                self.wiring.say(Said::Refused { index, markets: market_tickers });
+            }
+            SessionEvent::MarketsRefused { market_tickers, .. } => self.misses(market_tickers),
+            _ => {}
+        }
     }
 
     async fn send(&mut self, text: String) -> Result<(), String> {
@@ -253,6 +334,22 @@ impl<'a> Pump<'a> {
 
 fn moment(ticket: &Ticket) -> Moment {
     Moment::from_nanos(ticket.stamp().mono_ns)
+}
+
+/// The market whose traffic this is.
+fn about<'a>(message: &Meaning<'a>) -> Option<&'a str> {
+    match message {
+        Meaning::Delta(delta) => Some(delta.market_ticker),
+        Meaning::Snapshot(snapshot) => Some(snapshot.market_ticker),
+        Meaning::Trade(trade) => Some(trade.market_ticker),
+        Meaning::Ticker(ticker) => Some(ticker.market_ticker),
+        _ => None,
+    }
+}
+
+/// Whether a session may have markets whole after this that it had not before.
+fn brings_markets(message: &Meaning<'_>) -> bool {
+    matches!(message, Meaning::Snapshot(_) | Meaning::Ok(_) | Meaning::Subscribed { .. })
 }
 
 /// The label of a message in metrics.

@@ -1,150 +1,233 @@
-//! Which connection carries which market. Pure, and stable: a market never moves while it is captured, because a
-//! move would cost its order book a fresh start.
+//! Which connection carries which market: dealt evenly at the start, the same on every gatherer; later by what each
+//! connection has to carry. Pure.
+//!
+//! A market moves only as `balance` says, and is carried twice while it does.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
 };
 
-use exchange::Moment;
+/// Markets of one connection.
+pub(crate) type Carried = BTreeSet<Arc<str>>;
 
-/// A market that is not listed any more is carried for this long: it may only be paused, and a closing one still has its
-/// last words to say.
-const GONE_AFTER: Duration = Duration::from_secs(3_600);
+/// The connection that hears of markets coming and going; it stays open with no market at all.
+pub(crate) const LIFECYCLE: usize = 0;
 
 /// Markets by connection.
 #[derive(Debug)]
 pub(crate) struct Spread {
     per_connection: usize,
-    by_connection: BTreeMap<usize, BTreeSet<String>>,
-    unlisted_since: BTreeMap<String, Moment>,
+    /// Connections that the exchange allows fewer markets.
+    smaller: BTreeMap<usize, usize>,
+    by_connection: BTreeMap<usize, Carried>,
+    home: HashMap<Arc<str>, usize>,
+    /// Frames a second of each market, as far as known.
+    rates: HashMap<Arc<str>, f64>,
+    keeps_first: bool,
 }
 
 /// What to do about one connection.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Change {
-    /// Open this connection for these markets.
-    Open { index: usize, markets: BTreeSet<String> },
-    /// From now on it carries these.
-    Carry { index: usize, markets: BTreeSet<String> },
+    /// Open this connection.
+    Open { index: usize },
+    /// It carries other markets now.
+    Carry { index: usize },
     /// All of its markets are gone.
     Close { index: usize },
 }
 
 impl Spread {
-    /// At most `per_connection` markets on each connection.
-    pub(crate) fn new(per_connection: usize) -> Self {
+    /// At most `per_connection` markets on each connection. `keeps_first`: the connection that hears of new markets is
+    /// open whether there are any or not.
+    pub(crate) fn new(per_connection: usize, keeps_first: bool) -> Self {
         assert!(per_connection > 0, "checked by the configuration");
-        Self { per_connection, by_connection: BTreeMap::new(), unlisted_since: BTreeMap::new() }
+        Self {
+            per_connection,
+            smaller: BTreeMap::new(),
+            by_connection: BTreeMap::new(),
+            home: HashMap::new(),
+            rates: HashMap::new(),
+            keeps_first,
+        }
     }
 
-    /// Takes in what the exchange lists now. New markets go where there is room, else to new connections, lowest free
-    /// number first; a connection is given up with its last market.
-    pub(crate) fn update(&mut self, listed: &BTreeSet<String>, now: Moment) -> Vec<Change> {
-        let before = self.by_connection.clone();
-        self.drop_gone(listed, now);
-        for market in listed {
-            if !self.by_connection.values().any(|markets| markets.contains(market)) {
-                let index = self.roomy();
-                self.by_connection.entry(index).or_default().insert(market.clone());
+    /// Takes in what is wanted now.
+    pub(crate) fn update(&mut self, wanted: &Carried) -> Vec<Change> {
+        let before: Vec<usize> = self.by_connection.keys().copied().collect();
+        let mut touched = self.drop_all_but(wanted);
+        let mut new: Vec<&Arc<str>> =
+            wanted.iter().filter(|market| !self.home.contains_key(&**market)).collect();
+        // By a hash: the markets of one event have their busy minute together, and their names are neighbours.
+        new.sort_by_key(|market| (hash(market), Arc::clone(market)));
+        if before.is_empty() {
+            let connections = new.len().div_ceil(self.per_connection).max(1);
+            for (at, market) in new.iter().enumerate() {
+                self.put(Arc::clone(market), at % connections);
+            }
+        } else {
+            let mut loads = self.loads();
+            for market in &new {
+                let index = self.roomy(&loads);
+                self.put(Arc::clone(market), index);
+                *loads.entry(index).or_default() += self.guess(market);
+                touched.insert(index);
             }
         }
-        self.changes_since(&before)
-    }
-
-    fn drop_gone(&mut self, listed: &BTreeSet<String>, now: Moment) {
-        let carried = self.by_connection.values().flatten();
-        let unlisted: BTreeSet<&String> = carried.filter(|m| !listed.contains(*m)).collect();
-        self.unlisted_since.retain(|market, _| unlisted.contains(market));
-        for market in unlisted {
-            self.unlisted_since.entry(market.clone()).or_insert(now);
+        if self.keeps_first {
+            self.by_connection.entry(LIFECYCLE).or_default();
         }
-        let gone = |market: &String| {
-            let since = self.unlisted_since.get(market);
-            since.is_some_and(|since| now.since(*since) >= GONE_AFTER)
-        };
-        for markets in self.by_connection.values_mut() {
-            markets.retain(|market| !gone(market));
+        self.changes(&before, &touched)
+    }
+
+    /// The exchange does not let a connection have these: it is full, and they go elsewhere.
+    pub(crate) fn refused(&mut self, index: usize, markets: &[String]) -> Vec<Change> {
+        let before: Vec<usize> = self.by_connection.keys().copied().collect();
+        let Some(carried) = self.by_connection.get_mut(&index) else { return Vec::new() };
+        let gone: Vec<Arc<str>> =
+            markets.iter().filter_map(|market| carried.take(market.as_str())).collect();
+        if carried.is_empty() {
+            // One that takes nothing at all is no place to flee from: its markets would wander for ever.
+            carried.extend(gone);
+            return Vec::new();
         }
-        self.by_connection.retain(|_, markets| !markets.is_empty());
+        // Also when they were only on their way to it: it can take no more.
+        self.smaller.insert(index, carried.len());
+        if gone.is_empty() {
+            return Vec::new();
+        }
+        let mut touched = BTreeSet::from([index]);
+        let mut loads = self.loads();
+        for market in gone {
+            let to = self.roomy(&loads);
+            *loads.entry(to).or_default() += self.guess(&market);
+            self.put(market, to);
+            touched.insert(to);
+        }
+        self.changes(&before, &touched)
     }
 
-    fn roomy(&self) -> usize {
-        let has_room = |index: &usize| {
-            self.by_connection.get(index).is_none_or(|markets| markets.len() < self.per_connection)
+    /// Takes in what was counted since the last time; older counts fade.
+    pub(crate) fn counted(&mut self, frames: impl IntoIterator<Item = (Box<str>, u64)>, secs: f64) {
+        const NEW: f64 = 0.5;
+        self.rates.values_mut().for_each(|rate| *rate *= 1.0 - NEW);
+        for (market, frames) in frames {
+            if let Some((market, _)) = self.home.get_key_value(&*market) {
+                let market = Arc::clone(market);
+                *self.rates.entry(market).or_default() += NEW * frames as f64 / secs;
+            }
+        }
+        self.rates.retain(|market, rate| *rate > 0.001 && self.home.contains_key(market));
+    }
+
+    /// Frames a second by connection.
+    pub(crate) fn loads(&self) -> BTreeMap<usize, f64> {
+        let load = |markets: &Carried| {
+            markets.iter().filter_map(|market| self.rates.get(market)).sum::<f64>()
         };
-        (0..).find(has_room).expect("usize is large")
+        self.by_connection.iter().map(|(index, markets)| (*index, load(markets))).collect()
     }
 
-    fn changes_since(&self, before: &BTreeMap<usize, BTreeSet<String>>) -> Vec<Change> {
-        let closed = before.keys().filter(|index| !self.by_connection.contains_key(index));
+    /// The markets of a connection with their rates, those that are known to be busy only.
+    pub(crate) fn busy(&self, index: usize) -> Vec<(Arc<str>, f64)> {
+        let markets = self.by_connection.get(&index).into_iter().flatten();
+        let rate = |market: &Arc<str>| Some((Arc::clone(market), *self.rates.get(market)?));
+        markets.filter_map(rate).collect()
+    }
+
+    /// Markets that a connection can take besides its own.
+    pub(crate) fn room(&self, index: usize) -> usize {
+        let most = self.smaller.get(&index).copied().unwrap_or(self.per_connection);
+        most.saturating_sub(self.by_connection.get(&index).map_or(0, BTreeSet::len))
+    }
+
+    /// The same for markets that move: they may pass the number by a quarter, or full connections could not be evened out.
+    pub(crate) fn room_for_moves(&self, index: usize) -> usize {
+        let most = self.per_connection + self.per_connection / 4;
+        let most = self.smaller.get(&index).copied().unwrap_or(most);
+        most.saturating_sub(self.by_connection.get(&index).map_or(0, BTreeSet::len))
+    }
+
+    /// Where a market is, if it is carried.
+    pub(crate) fn home(&self, market: &str) -> Option<usize> {
+        self.home.get(market).copied()
+    }
+
+    /// The markets of a connection.
+    pub(crate) fn carried(&self, index: usize) -> Carried {
+        self.by_connection.get(&index).cloned().unwrap_or_default()
+    }
+
+    /// From now on a market is at home on another connection.
+    pub(crate) fn rehome(&mut self, market: &Arc<str>, to: usize) {
+        if let Some(from) = self.home(market) {
+            if let Some(carried) = self.by_connection.get_mut(&from) {
+                carried.remove(market);
+            }
+            self.put(Arc::clone(market), to);
+        }
+    }
+
+    fn put(&mut self, market: Arc<str>, index: usize) {
+        self.by_connection.entry(index).or_default().insert(Arc::clone(&market));
+        self.home.insert(market, index);
+    }
+
+    fn drop_all_but(&mut self, wanted: &Carried) -> BTreeSet<usize> {
+        let mut touched = BTreeSet::new();
+        for (index, markets) in &mut self.by_connection {
+            let carried = markets.len();
+            markets.retain(|market| wanted.contains(market));
+            if markets.len() < carried {
+                touched.insert(*index);
+            }
+        }
+        self.home.retain(|market, _| wanted.contains(market));
+        touched
+    }
+
+    /// The least loaded connection with room, else the lowest free number.
+    fn roomy(&self, loads: &BTreeMap<usize, f64>) -> usize {
+        let with_room = loads.iter().filter(|(index, _)| self.room(**index) > 0);
+        let least = with_room.min_by(|(a, x), (b, y)| x.total_cmp(y).then(a.cmp(b)));
+        least.map_or_else(
+            || (0..).find(|index| !loads.contains_key(index)).expect("usize is large"),
+            |(index, _)| *index,
+        )
+    }
+
+    /// The rate of a market that was not counted yet: as much as the mean, so that new ones spread out.
+    fn guess(&self, market: &str) -> f64 {
+        let mean = self.rates.values().sum::<f64>() / self.home.len().max(1) as f64;
+        self.rates.get(market).copied().unwrap_or(mean).max(0.001)
+    }
+
+    fn changes(&mut self, before: &[usize], touched: &BTreeSet<usize>) -> Vec<Change> {
+        let keeps_first = self.keeps_first;
+        self.by_connection
+            .retain(|index, markets| !markets.is_empty() || (keeps_first && *index == LIFECYCLE));
+        self.smaller.retain(|index, _| self.by_connection.contains_key(index));
+        let closed = before.iter().filter(|index| !self.by_connection.contains_key(index));
         let mut changes: Vec<Change> = closed.map(|&index| Change::Close { index }).collect();
-        for (&index, markets) in &self.by_connection {
-            let markets = markets.clone();
-            match before.get(&index) {
-                None => changes.push(Change::Open { index, markets }),
-                Some(old) if *old != markets => changes.push(Change::Carry { index, markets }),
-                Some(_) => {}
+        for &index in self.by_connection.keys() {
+            if !before.contains(&index) {
+                changes.push(Change::Open { index });
+            } else if touched.contains(&index) {
+                changes.push(Change::Carry { index });
             }
         }
         changes
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn set(tickers: &[&str]) -> BTreeSet<String> {
-        tickers.iter().map(ToString::to_string).collect()
-    }
-
-    fn at(minutes: u64) -> Moment {
-        Moment::default().plus(Duration::from_secs(minutes * 60))
-    }
-
-    fn open(index: usize, markets: &[&str]) -> Change {
-        Change::Open { index, markets: set(markets) }
-    }
-
-    fn carry(index: usize, markets: &[&str]) -> Change {
-        Change::Carry { index, markets: set(markets) }
-    }
-
-    #[test]
-    fn no_connection_carries_more_than_its_number_and_all_are_carried_once() {
-        let mut spread = Spread::new(2);
-        let changes = spread.update(&set(&["e", "d", "c", "b", "a"]), at(0));
-        assert_eq!(changes, [open(0, &["a", "b"]), open(1, &["c", "d"]), open(2, &["e"])]);
-    }
-
-    #[test]
-    fn the_same_list_again_changes_nothing() {
-        let mut spread = Spread::new(2);
-        spread.update(&set(&["a", "b", "c"]), at(0));
-        assert_eq!(spread.update(&set(&["a", "b", "c"]), at(1)), []);
-    }
-
-    #[test]
-    fn new_markets_fill_what_has_room_and_move_nothing() {
-        let mut spread = Spread::new(2);
-        spread.update(&set(&["b", "c", "d"]), at(0));
-        let changes = spread.update(&set(&["a", "b", "c", "d", "e"]), at(1));
-        assert_eq!(changes, [carry(1, &["a", "d"]), open(2, &["e"])]);
-    }
-
-    #[test]
-    fn a_market_is_given_up_only_after_an_hour_without_being_listed() {
-        let mut spread = Spread::new(2);
-        spread.update(&set(&["a", "b", "c"]), at(0));
-        assert_eq!(spread.update(&set(&["b"]), at(1)), []);
-        assert_eq!(spread.update(&set(&["b", "c"]), at(30)), [], "c was only paused");
-        assert_eq!(spread.update(&set(&["b"]), at(60)), []);
-        assert_eq!(spread.update(&set(&["b"]), at(61)), [carry(0, &["b"])]);
-        assert_eq!(spread.update(&set(&["b"]), at(120)), [Change::Close { index: 1 }]);
-        assert_eq!(
-            spread.update(&set(&["b", "d", "e"]), at(121)),
-            [carry(0, &["b", "d"]), open(1, &["e"])]
-        );
-    }
+/// FNV-1a: the same on every machine and in every version.
+pub(crate) fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
+
+#[cfg(test)]
+#[path = "spread_tests.rs"]
+mod tests;

@@ -1,7 +1,6 @@
 //! Everything that can go wrong at the start goes wrong here, one clear line each, before anything is captured.
 
 use std::{
-    collections::BTreeSet,
     fs,
     net::SocketAddr,
     path::Path,
@@ -23,6 +22,7 @@ use crate::{
     markets,
     rest::Rest,
     telemetry,
+    universe::Listed,
 };
 
 /// What the parts are made of.
@@ -31,7 +31,8 @@ pub(crate) struct Started {
     pub(crate) rest: Rest,
     pub(crate) dialer: Dialer,
     pub(crate) ports: Ports,
-    pub(crate) markets: BTreeSet<String>,
+    /// The exchange's list, if it could be had.
+    pub(crate) markets: Option<Vec<Listed>>,
     pub(crate) writer: Writer,
     pub(crate) log: Log,
     pub(crate) acks: Acks,
@@ -107,7 +108,14 @@ pub(crate) fn spool_dir(data_dir: &Path) -> std::path::PathBuf {
 /// One recorder a process, however many gatherers run in it (tests, the demo); `None` if somebody else has installed one.
 fn recorder() -> Option<PrometheusHandle> {
     static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
-    RECORDER.get_or_init(|| metrics::install().ok()).clone()
+    RECORDER
+        .get_or_init(|| {
+            let recorder = metrics::install().ok()?;
+            let lists = [metrics::METRICS, store::METRICS, crate::exported::METRICS];
+            metrics::describe(&lists, env!("CARGO_PKG_VERSION"));
+            Some(recorder)
+        })
+        .clone()
 }
 
 /// The three listeners.
@@ -132,7 +140,7 @@ impl Ports {
             listener.local_addr().context("a listener without an address")
         };
         let (grpc, http, metrics) = (addr(&self.grpc)?, addr(&self.http)?, addr(&self.metrics)?);
-        tracing::info!(event = "listening", %grpc, %http, %metrics, "listening");
+        tracing::info!(component = "program", event = "listening", %grpc, %http, %metrics, "listening");
         match file {
             None => Ok(()),
             Some(path) => {

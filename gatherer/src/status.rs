@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use exchange::rest::ExchangeStatus;
+use exchange::rest::{self as venue, ExchangeStatus, request};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -51,9 +51,8 @@ pub(crate) async fn watch(
 }
 
 async fn said(rest: &Rest) -> anyhow::Result<ExchangeStatus> {
-    let answer = rest.ask("/exchange/status", &[]).await?;
     // With 500, 503 and 504 as with 200.
-    Ok(exchange::rest::exchange_status(&answer.body)?)
+    Ok(rest.whatever(&request::exchange_status(), venue::exchange_status).await?)
 }
 
 async fn tell(intake: &Intake, said: &ExchangeStatus) -> bool {

@@ -8,15 +8,17 @@ use std::{
     },
 };
 
+use anyhow::Context as _;
+use axum::serve::Listener as _;
 use futures_util::{Stream, stream};
 use proto::{
     limits,
     rpc::{self, WireReply, WireRequest},
+    tls::Tls,
 };
-use service::clock::Clock;
+use service::{clock::Clock, listen::Limited};
 use spool::{Log, Position};
 use tokio::{net::TcpListener, sync::watch};
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -41,15 +43,27 @@ pub(crate) struct Shared {
 ///
 /// # Errors
 /// When the server cannot go on.
-pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>) -> anyhow::Result<()> {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    shared: Arc<Shared>,
+) -> anyhow::Result<()> {
     let finished = shared.finished.clone();
-    rpc::server()
+    let mut server = rpc::server();
+    if let Some(tls) = tls {
+        server = server.tls_config(tls.server()).context("GRPC_TLS_CERT, GRPC_TLS_KEY")?;
+    }
+    let callers = stream::unfold(Limited::new(listener, "grpc"), |mut listener| async move {
+        let (caller, _) = listener.accept().await;
+        Some((Ok::<_, std::io::Error>(caller), listener))
+    });
+    server
         .add_service(rpc::service(Uplink { shared }))
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move {
+        .serve_with_incoming_shutdown(callers, async move {
             finished.cancelled().await;
         })
         .await
-        .map_err(|error| anyhow::Error::from(error).context("the gRPC server stopped"))
+        .context("the gRPC server stopped")
 }
 
 struct Uplink {

@@ -5,9 +5,13 @@
 pub mod clock;
 pub mod exit;
 pub mod http;
+pub mod lifecycle;
+pub mod listen;
 pub mod logs;
 pub mod metrics;
 pub mod parts;
 pub mod ports;
+pub mod probe;
+mod process;
 pub mod redacted;
 pub mod stop;

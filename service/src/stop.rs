@@ -14,5 +14,5 @@ pub async fn requested() {
         _ = interrupt.recv() => "SIGINT",
         _ = terminate.recv() => "SIGTERM",
     };
-    tracing::info!(event = "received_signal", signal = name, "stopping");
+    tracing::info!(component = "program", event = "received_signal", signal = name, "stopping");
 }

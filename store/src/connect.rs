@@ -126,7 +126,12 @@ impl Store {
             .execute()
             .await
             .map_err(|source| StoreError::statement(doing.clone(), source))?;
-        tracing::info!(event = "migration_applied", number = migration.number, migration.name);
+        tracing::info!(
+            component = "store",
+            event = "migration_applied",
+            number = migration.number,
+            migration.name
+        );
         Ok(())
     }
 
@@ -168,12 +173,7 @@ impl Store {
         Ok(())
     }
 
-    async fn send<T>(
-        &self,
-        table: &str,
-        rows: &[T],
-        token: &str,
-    ) -> Result<(), StoreError>
+    async fn send<T>(&self, table: &str, rows: &[T], token: &str) -> Result<(), StoreError>
     where
         T: clickhouse::RowOwned + clickhouse::RowWrite + Serialize,
     {

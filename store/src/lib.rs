@@ -5,13 +5,19 @@
 //! real one or `clickhouse-dev`) is nobody's business.
 
 mod batch;
+mod behind;
 mod connect;
 mod error;
+mod exported;
 mod follow;
 mod identity;
 mod pieces;
 mod retry;
 
+#[doc(hidden)]
+pub use batch::{Borders, Intent, Reading};
+pub use behind::Behind;
 pub use connect::{Store, StoreConfig};
 pub use error::{Category, StoreError};
+pub use exported::METRICS;
 pub use follow::{FollowConfig, Progress, Rows, follow};

@@ -30,6 +30,7 @@ async fn what_is_in_the_spool_is_in_the_tables_once_over_a_restart() {
     let venue = Venue::open(&["--markets", "4", "--rate", "400"]).await;
     venue.tell("resume", "").await;
     let flags = ["--clickhouse-url", &url, "--batch-flush-secs", "1", "--admin-token", "t"];
+    let flags = [&flags[..], &["--poll-every-secs", "0"]].concat();
     for frames in [300, 200] {
         let gatherer = venue.gatherer("east", &flags).await;
         gatherer.until_frames(frames).await;

@@ -13,14 +13,14 @@ use tonic::Streaming;
 use crate::harness::{Gatherer, Kept, Venue};
 
 /// A deduplicator that only listens.
-struct Follower {
+pub(crate) struct Follower {
     requests: mpsc::Sender<WireRequest>,
     replies: Streaming<WireReply>,
 }
 
 impl Follower {
-    async fn dial(gatherer: &Gatherer, from: Option<Position>) -> (Self, Position) {
-        let endpoint = rpc::endpoint(gatherer.grpc.clone()).expect("a URL");
+    pub(crate) async fn dial(gatherer: &Gatherer, from: Option<Position>) -> (Self, Position) {
+        let endpoint = rpc::endpoint(gatherer.grpc.clone(), None).expect("a URL");
         let channel = endpoint.connect().await.expect("it listens");
         let (requests, outgoing) = mpsc::channel::<WireRequest>(8);
         let start = FollowRequest::Start(Start { deduplicator: "test".to_owned(), from });
@@ -29,7 +29,7 @@ impl Follower {
         let replies = stream.expect("a stream").into_inner();
         let mut follower = Self { requests, replies };
         let Some(FollowReply::Hello(hello)) = follower.next().await else { panic!("no hello") };
-        assert_eq!(hello.gatherer_id, "east");
+        assert!(gatherer.name == hello.gatherer_id, "{}", hello.gatherer_id);
         (follower, hello.from)
     }
 
@@ -40,7 +40,7 @@ impl Follower {
         Some(wire.try_into().expect("a good reply"))
     }
 
-    async fn batch(&mut self) -> Option<Batch> {
+    pub(crate) async fn batch(&mut self) -> Option<Batch> {
         loop {
             match self.next().await? {
                 FollowReply::Batch(batch) => return Some(batch),
@@ -189,7 +189,7 @@ async fn a_refresh_leads_to_a_snapshot_that_was_asked_for() {
 async fn nonsense_is_refused_by_name() {
     let venue = Venue::open(&["--markets", "2"]).await;
     let gatherer = venue.gatherer("east", &[]).await;
-    let endpoint = rpc::endpoint(gatherer.grpc.clone()).expect("a URL");
+    let endpoint = rpc::endpoint(gatherer.grpc.clone(), None).expect("a URL");
     let channel = endpoint.connect().await.expect("it listens");
     for (request, said) in [
         (FollowRequest::Ack(Position::default()), "start must come first"),

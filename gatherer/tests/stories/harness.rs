@@ -1,7 +1,7 @@
 //! Starts a simulated exchange and gatherers in this process, and asks them things. Waits for conditions, never for luck.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ffi::OsString,
     fs,
     path::{Path, PathBuf},
@@ -85,7 +85,9 @@ impl Venue {
         let dir = tempfile::tempdir().expect("a folder");
         let keys = Keys::make(dir.path());
         let public = keys.public.display().to_string();
-        let given = ["exchange-sim", "--listen", "127.0.0.1:0", "--public-key", &public];
+        let truth = dir.path().join("truth").display().to_string();
+        let given =
+            ["exchange-sim", "--listen", "127.0.0.1:0", "--public-key", &public, "--truth", &truth];
         let fixed = ["--lifecycle-every", "0", "--start-paused"];
         let args = exchange_sim::Args::parse_from(given.iter().chain(&fixed).chain(more));
         let config = exchange_sim::Config::from_args(args).expect("right");
@@ -133,10 +135,73 @@ impl Venue {
             ("--metrics-addr", "127.0.0.1:0".to_owned()),
             ("--port-file", format!("{data}.ports")),
         ];
-        let given = ["--market-tickers", "all", "--clickhouse-url", "none"];
+        let given =
+            ["--market-tickers", "all", "--mve-markets", "include", "--clickhouse-url", "none"];
         // Of a flag that is given twice the later counts.
         let flags = flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]);
         flags.chain(given.iter().chain(more).map(ToString::to_string)).collect()
+    }
+
+    /// The books that each connection follows.
+    pub(crate) async fn subscribed(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let told = ask(&format!("http://{}/sim/subscribed", self.address)).await;
+        serde_json::from_value(told.expect("the exchange answers")).expect("lists of tickers")
+    }
+
+    /// Waits until what all connections follow together satisfies `test`, and returns it.
+    pub(crate) async fn until_subscribed(
+        &self,
+        what: &str,
+        test: impl Fn(&BTreeSet<String>) -> bool,
+    ) -> BTreeSet<String> {
+        until(what, || async {
+            let all = self.subscribed().await.into_values().flatten().collect();
+            test(&all).then_some(all)
+        })
+        .await
+    }
+
+    /// Waits until REST says that a market has this status.
+    pub(crate) async fn until_status(&self, ticker: &str, status: &str) {
+        let url = format!("http://{}/trade-api/v2/markets/{ticker}", self.address);
+        until(status, || async {
+            (ask(&url).await?["market"]["status"].as_str()? == status).then_some(())
+        })
+        .await;
+    }
+
+    /// Everything that happened so far.
+    pub(crate) async fn truth(&self) -> Vec<Value> {
+        self.tell("flush", "").await;
+        let text = fs::read_to_string(self.dir.path().join("truth")).expect("a truth log");
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    }
+
+    /// Waits until something has happened.
+    pub(crate) async fn until_truth(&self, what: &str, test: impl Fn(&Value) -> bool) {
+        until(what, || async { self.truth().await.iter().any(&test).then_some(()) }).await;
+    }
+
+    /// Nothing happens any more, and everything that was sent has been received.
+    pub(crate) async fn settle(&self, gatherers: &[&Gatherer]) {
+        self.tell("pause", "").await;
+        until("everything to be received", || async {
+            let status = self.status().await;
+            let connections = status["connections"].as_array()?;
+            let sent = |name: &str| -> u64 {
+                let agent = format!("kalshi-gatherer/{name}");
+                let of = connections.iter().filter(|one| one["user_agent"] == agent.as_str());
+                of.filter_map(|one| one["frames_sent"].as_u64()).sum()
+            };
+            for gatherer in gatherers {
+                let received = gatherer.health().await["frames_total"].as_u64()?;
+                if received < sent(&gatherer.name) {
+                    return None;
+                }
+            }
+            Some(())
+        })
+        .await;
     }
 
     pub(crate) fn data_dir(&self, name: &str) -> PathBuf {
@@ -146,6 +211,7 @@ impl Venue {
 
 /// A gatherer running in this process.
 pub(crate) struct Gatherer {
+    pub(crate) name: String,
     pub(crate) grpc: String,
     pub(crate) http: String,
     pub(crate) metrics: String,
@@ -168,6 +234,7 @@ impl Gatherer {
     async fn start(flags: Vec<String>) -> Self {
         let config = config(&flags);
         let file = config.listen.port_file.clone().expect("given above");
+        let name = config.gatherer_id.clone();
         // What an earlier run of the same gatherer told is no longer true.
         fs::remove_file(&file).unwrap_or_default();
         let (stop, stopped) = oneshot::channel();
@@ -182,7 +249,7 @@ impl Gatherer {
         let ports: Value = serde_json::from_str(&ports).expect("JSON");
         let port = |name: &str| format!("http://{}", ports[name].as_str().expect("an address"));
         let (grpc, http, metrics) = (port("grpc"), port("http"), port("metrics"));
-        Self { grpc, http, metrics, stop, running }
+        Self { name, grpc, http, metrics, stop, running }
     }
 
     pub(crate) async fn health(&self) -> Value {

@@ -2,7 +2,12 @@
 //! a real ClickHouse.
 
 mod bad_starts;
+mod balance;
 mod capture;
 mod clickhouse;
 mod follow;
 mod harness;
+mod markets;
+mod polls;
+mod tls;
+mod truth;

@@ -1,0 +1,52 @@
+//! One function per event of what follows the markets and asks over REST.
+
+use std::time::Duration;
+
+use metrics::{counter, gauge};
+
+/// The exchange said "too many requests".
+pub(crate) fn rest_limited(silence: Duration) {
+    counter!("gatherer_rest_limited_total").increment(1);
+    tracing::warn!(
+        component = "rest",
+        event = "rest_limited",
+        silence_ms = silence.as_millis(),
+        "too many requests: silent for a while"
+    );
+}
+
+/// So many markets are known, carried or not.
+pub(crate) fn known(markets: usize) {
+    gauge!("gatherer_markets_known").set(markets as f64);
+}
+
+/// Markets are no longer on their way to another connection: there, or given up.
+pub(crate) fn moved(markets: usize) {
+    if markets > 0 {
+        counter!("gatherer_markets_moved_total").increment(markets as u64);
+        tracing::info!(
+            component = "connections",
+            event = "markets_moved",
+            markets,
+            "connections are evened out"
+        );
+    }
+}
+
+/// News of a market came faster than they were taken in; the exchange's list is asked for instead.
+pub(crate) fn news_shed() {
+    counter!("gatherer_news_shed_total").increment(1);
+}
+
+/// Every book was polled.
+pub(crate) fn books_polled(kept: usize, failed: usize, took: Duration) {
+    counter!("gatherer_books_polled_total").increment(kept as u64);
+    tracing::info!(
+        component = "polls",
+        event = "books_polled",
+        kept,
+        failed,
+        took_ms = took.as_millis(),
+        "order books over REST"
+    );
+}
