@@ -187,6 +187,16 @@ impl Session {
         lane.into_iter().flat_map(Lane::markets)
     }
 
+    /// Whether a market is carried whole: subscribed on every channel that takes markets and is to be had, its book
+    /// sure.
+    pub fn carries(&self, ticker: &str) -> bool {
+        let mut taking =
+            self.lanes.iter().filter(|lane| lane.takes_markets() && !lane.is_refused());
+        let is_live = |lane: &Lane| lane.state(ticker) == Some(MarketState::Live);
+        // None at all carries nothing.
+        taking.next().is_some_and(is_live) && taking.all(is_live)
+    }
+
     fn pump(&mut self, now: Moment) {
         if self.heard_at.is_none() || self.desk.over {
             return;

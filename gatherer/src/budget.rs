@@ -79,9 +79,10 @@ impl Budget {
             self.backoff.reset();
         }
         self.refused_at = Some(now);
-        (self.left, self.filled_at) = (0.0, now);
         let silence = SILENCE_FIRST / 2 + self.backoff.next_delay();
         self.silent_until = self.silent_until.max(now.plus(silence));
+        // It fills when the silence is over: the others of the account have theirs meanwhile.
+        (self.left, self.filled_at) = (0.0, self.silent_until);
         self.silent_until.since(now)
     }
 }

@@ -22,7 +22,7 @@ const STOP_MAX: Duration = Duration::from_secs(45);
 const NOTICED_MAX: Duration = Duration::from_secs(5);
 
 /// Settings of the caller's shell must not leak into what is started.
-const OUR_SETTINGS: [&str; 36] = [
+const OUR_SETTINGS: [&str; 42] = [
     "PROD_KEYID",
     "PROD_KEYFILE",
     "WS_URL",
@@ -48,6 +48,12 @@ const OUR_SETTINGS: [&str; 36] = [
     "CA_FILE",
     "MARKETS_PER_CONNECTION",
     "MARKETS_REFRESH_SECS",
+    "MVE_MARKETS",
+    "MARKET_LINGER_SECS",
+    "REBALANCE_SECS",
+    "POLL_EVERY_SECS",
+    "POLL_SLOT",
+    "REST_PERCENT",
     "SPOOL_QUOTA_BYTES",
     "RETENTION",
     "PORT_FILE",

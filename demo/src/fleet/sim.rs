@@ -134,6 +134,8 @@ impl Sim {
             ("WS_URL", format!("{ws}://{}/trade-api/ws/v2", self.addr)),
             ("REST_URL", format!("{http}://{}/trade-api/v2", self.addr)),
             ("MARKET_TICKERS", self.market_tickers.clone()),
+            // The oracle holds every market of the simulator against the record.
+            ("MVE_MARKETS", "include".to_owned()),
             ("MARKETS_REFRESH_SECS", "5".to_owned()),
         ];
         if let Some(key) = self.keys.get(name) {

@@ -291,6 +291,14 @@ impl Lane {
         self.markets.iter().map(|(ticker, state)| (ticker.as_str(), *state))
     }
 
+    pub(super) fn state(&self, ticker: &str) -> Option<MarketState> {
+        self.markets.get(ticker).copied()
+    }
+
+    pub(super) fn is_refused(&self) -> bool {
+        self.life == Life::Refused
+    }
+
     pub(super) fn sid(&self) -> Option<u32> {
         match self.life {
             Life::Live { sid, .. } => Some(sid),
