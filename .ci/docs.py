@@ -1,0 +1,184 @@
+"""Runs every marked block of docs/using-the-data.md against an archive made by the demo, and compares the answers.
+
+A block is marked by a comment before its fence: <!-- run: ENGINE NAME [same | FILE] -->. Blocks of one NAME that
+are marked `same` must give the same rows. Called by .ci/docs, which says what is installed.
+"""
+
+import datetime
+import decimal
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.parse
+import urllib.request
+import uuid
+
+import duckdb
+import polars
+import pyarrow
+
+PAGE = pathlib.Path(__file__).resolve().parent.parent / "docs" / "using-the-data.md"
+BLOCK = re.compile(r"<!-- run: (\w+) (.*?) -->\n```\w+\n(.*?)\n```", re.S)
+# One gatherer whose socket is cut now and then: there are holes, and the demo itself proves the record.
+DEMO = ["--seconds", "25", "--rate", "400", "--markets", "12", "--gatherers", "1", "--chaos", "--seed", "5"]
+# Answers that stop at an empty table prove nothing.
+ROWS_MIN = 1
+
+
+def make_archive(demo, folder):
+    """Runs the demo; gives the folder of the archive."""
+    log = folder / "demo.log"
+    with open(log, "w") as out:
+        code = subprocess.run([demo, *DEMO, "--data", folder / "run"], stdout=out, stderr=out).returncode
+    if code != 0:
+        sys.exit(f"the demo failed:\n{log.read_text()[-2000:]}")
+    os.symlink(folder / "run/deduplicator/parquet", folder / "archive")
+
+
+class ClickHouse:
+    """The engine on the canonical tables that the demo left."""
+
+    def __init__(self, demo, data):
+        command = [demo, "__clickhouse", "--listen", "127.0.0.1:0", "--data", data]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for line in self.process.stdout:
+            if line.startswith("ClickHouse at "):
+                self.url = line.split()[2]
+                return
+        sys.exit("ClickHouse does not start")
+
+    def ask(self, sql, parameters=None):
+        query = {"database": "kalshi", **{f"param_{name}": value for name, value in (parameters or {}).items()}}
+        request = urllib.request.Request(f"{self.url}/?{urllib.parse.urlencode(query)}", data=sql.encode())
+        try:
+            with urllib.request.urlopen(request, timeout=120) as answer:
+                return answer.read()
+        except urllib.error.HTTPError as error:
+            raise RuntimeError(error.read().decode()[:2000]) from None
+
+    def rows(self, sql, parameters):
+        lines = self.ask(f"{sql}\nFORMAT JSONCompactEachRow SETTINGS output_format_json_quote_decimals = 1", parameters)
+        return [json.loads(line) for line in lines.splitlines()]
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.wait(timeout=60)
+
+
+def plain(value):
+    """A value as text that does not depend on the tool."""
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, (int, float, decimal.Decimal)):
+        return format(decimal.Decimal(str(value)).normalize() + 0, "f")
+    if isinstance(value, datetime.datetime):
+        return value.isoformat()
+    text = str(value)
+    try:
+        return format(decimal.Decimal(text).normalize() + 0, "f")
+    except decimal.InvalidOperation:
+        return text
+
+
+def rows_of(result):
+    """The rows of whatever a Python block left in `result`."""
+    if isinstance(result, polars.DataFrame):
+        return result.rows()
+    if isinstance(result, (pyarrow.Table, pyarrow.RecordBatch)):
+        return [tuple(row.values()) for row in result.to_pylist()]
+    return result if isinstance(result, list) else [(result,)]
+
+
+class Runner:
+    def __init__(self, clickhouse, folder):
+        self.clickhouse, self.folder = clickhouse, folder
+        self.duckdb = duckdb.connect()
+        self.duckdb.execute("SET TimeZone = 'UTC'")
+        self.answers, self.ran = {}, 0
+        # The busiest market that has a hole, and the middle half of its time.
+        market = ("SELECT market_ticker, toUnixTimestamp64Milli(min(ts)), toUnixTimestamp64Milli(max(ts)) FROM orderbook_events "
+                  "WHERE market_ticker IN (SELECT market_ticker FROM gaps) GROUP BY 1 ORDER BY count() DESC LIMIT 1")
+        self.ticker, first, last = clickhouse.rows(market, {})[0]
+        utc = lambda ms: datetime.datetime.fromtimestamp(int(ms) / 1000, datetime.timezone.utc)
+        first, last = utc(first), utc(last)
+        self.start = (first + (last - first) / 8).replace(microsecond=0)
+        self.end = (last - (last - first) / 8).replace(microsecond=0)
+        self.at = first + (last - first) / 2
+        self.at = self.at.replace(microsecond=self.at.microsecond // 1000 * 1000)
+        self.python = {"ticker": self.ticker, "at": self.at, "start": self.start, "end": self.end}
+
+    def run(self, engine, name, code):
+        if engine == "python":
+            self.python.pop("result", None)
+            exec(compile(code, name, "exec"), self.python)
+            return rows_of(self.python["result"])
+        times = {"at": self.at, "from": self.start, "to": self.end}
+        if engine == "duckdb":
+            rows = []
+            for sql in filter(None, map(str.strip, code.split(";\n"))):
+                values = {k: v for k, v in {"ticker": self.ticker, **times}.items() if f"${k}" in sql}
+                found = self.duckdb.execute(sql, values)
+                rows = [] if sql.startswith("CREATE") else [tuple(row) for row in found.fetchall()]
+            return rows
+        shown = {k: v.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] for k, v in times.items()}
+        return self.clickhouse.rows(code, {"ticker": self.ticker, **shown})
+
+    def block(self, engine, words, code):
+        name, how = words[0], words[1] if len(words) > 1 else ""
+        if name == "export":
+            (self.folder / how).write_bytes(self.clickhouse.ask(code))
+            self.ran += 1
+            return
+        try:
+            rows = [tuple(map(plain, row)) for row in self.run(engine, name, code.rstrip().rstrip(";"))]
+        except Exception as error:
+            sys.exit(f"{engine} {name}: {type(error).__name__}: {error}\n{code}")
+        print(f"{engine:<11}{name:<11}{len(rows):>6} rows", flush=True)
+        if len(rows) < ROWS_MIN:
+            sys.exit(f"{engine} {name}: no rows\n{code}")
+        self.ran += 1
+        if how == "same":
+            known = self.answers.setdefault(name, (engine, rows))
+            compare(name, known, (engine, rows))
+
+
+def compare(name, known, found):
+    for place, (left, right) in enumerate(zip(known[1], found[1])):
+        if left != right:
+            sys.exit(f"{name}: row {place} differs:\n{known[0]:<11}{left}\n{found[0]:<11}{right}")
+    if len(known[1]) != len(found[1]):
+        sys.exit(f"{name}: {known[0]} has {len(known[1])} rows, {found[0]} has {len(found[1])}")
+
+
+def main():
+    demo = sys.argv[1]
+    text = PAGE.read_text()
+    blocks = BLOCK.findall(text)
+    marked = text.count("<!-- run:")
+    if marked != len(blocks) or marked < 20:
+        sys.exit(f"{marked} marks and {len(blocks)} blocks in {PAGE}")
+    with tempfile.TemporaryDirectory(prefix="kalshi-docs-") as made:
+        folder = pathlib.Path(sys.argv[2]) if len(sys.argv) > 2 else pathlib.Path(made)
+        if not (folder / "archive").exists():
+            make_archive(demo, folder)
+        os.chdir(folder)
+        clickhouse = ClickHouse(demo, folder / "run/deduplicator/clickhouse")
+        try:
+            runner = Runner(clickhouse, folder)
+            print(f"{runner.ticker}, {runner.start} to {runner.end}, at {runner.at}")
+            for engine, words, code in blocks:
+                runner.block(engine, words.split(), code)
+        finally:
+            clickhouse.stop()
+        os.chdir("/")
+    print(f"docs/using-the-data.md: {runner.ran} blocks ran, {len(runner.answers)} questions answered the same by every tool")
+
+
+main()
