@@ -8,6 +8,9 @@ use service::redacted::Secret;
 /// Merges the feeds of several gatherers into one canonical record, in which every event stands
 /// once: journal, ClickHouse, Parquet.
 ///
+/// `kalshi-deduplicator health` asks the running program how it is (see
+/// `kalshi-deduplicator health --help`).
+///
 /// Exit codes: 0 stopped as asked, 1 failed, 64 told wrong things.
 #[derive(Parser, Clone, Debug)]
 #[command(name = "kalshi-deduplicator", version)]
@@ -74,9 +77,28 @@ pub struct Args {
     #[arg(long, env = "PARQUET_MAX_BYTES", default_value = "134217728")]
     pub parquet_max_bytes: String,
 
-    /// The catalog. Empty: `catalog.sqlite` in DATA_DIR; else `sqlite:PATH`.
-    #[arg(long, env = "CATALOG_URL", default_value = "")]
-    pub catalog_url: String,
+    /// The catalog. Empty: `catalog.sqlite` in DATA_DIR; else `sqlite:PATH` or
+    /// `postgres://user:password@host/database`.
+    #[arg(long, env = "CATALOG_URL", default_value = "", hide_env_values = true)]
+    pub catalog_url: Secret,
+
+    /// The exchange's REST interface, for the metadata of markets, events and series (public, no key):
+    /// https://external-api.kalshi.com/trade-api/v2. Empty: metadata are not kept.
+    #[arg(long, env = "REST_URL", default_value = "")]
+    pub rest_url: String,
+
+    /// PEM file with further certificate authorities for REST_URL.
+    #[arg(long, env = "CA_FILE", default_value = "")]
+    pub ca_file: String,
+
+    /// How often metadata are asked for; a market of a lifecycle message is asked about at once.
+    #[arg(long, env = "METADATA_EVERY", default_value = "5m")]
+    pub metadata_every: String,
+
+    /// Time of one round of the audit over all followed markets: get_snapshot, latest_levels, and the
+    /// REST books that gatherers polled, compared with the record. `none`: no audit.
+    #[arg(long, env = "AUDIT_EVERY", default_value = "1h")]
+    pub audit_every: String,
 
     /// Where /health, /ready and /book are served.
     #[arg(long, env = "HTTP_ADDR", default_value = "127.0.0.1:8080")]
@@ -117,4 +139,8 @@ pub struct Args {
     /// How it is logged: text or json.
     #[arg(long, env = "LOG_FORMAT", default_value = "text")]
     pub log_format: String,
+
+    /// Folder of log files at DEBUG, one a day, the last 14 kept. Empty: no files.
+    #[arg(long, env = "LOG_DIR", default_value = "")]
+    pub log_dir: String,
 }

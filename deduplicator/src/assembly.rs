@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use catalog::Catalog;
 use exchange::Moment;
 use service::clock::Clock;
 use service::parts::Parts;
@@ -12,12 +13,16 @@ use store::{FollowConfig, Store};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::{self, Audit, Tally};
+use crate::book::surface::Past;
+use crate::catalog_metadata::Metadata;
+use crate::catalog_notes::{self, Notes};
 use crate::config::Config;
 use crate::health::Surface;
 use crate::ingest::{self, EVENTS_MAX, Ingest, REFRESHES_MAX};
 use crate::journal::{self, Folders, Journal};
 use crate::latency::Latency;
-use crate::pipeline::{Ends, Pipeline, QUESTIONS_MAX};
+use crate::pipeline::{Ends, Pipeline, QUESTIONS_MAX, Question};
 use crate::recover::{self, Recovered, from_store};
 use crate::run::Relay;
 use crate::sampler::{self, Sources};
@@ -49,6 +54,8 @@ pub(crate) async fn assemble(
     stops: &Stops,
 ) -> anyhow::Result<Assembled> {
     let folders = Folders::below(&config.data_dir);
+    std::fs::create_dir_all(&config.data_dir).context("cannot make DATA_DIR")?;
+    let catalog = Catalog::open(&config.catalog).await?;
     let (writer, log, _) = journal::open(&folders)?;
     let now = Moment::from_nanos(clock.mono_ns());
     let mut recovered = recover::recover(&folders.checkpoints, &log, config.merge.clone(), now)?;
@@ -56,26 +63,31 @@ pub(crate) async fn assemble(
         from_store::take_over(&mut recovered, store, &folders.checkpoints, &log, now).await?;
     }
     tracing::info!(
+        component = "recover",
         event = "recovered",
         checkpoint = recovered.number,
         replayed = recovered.replayed,
         markets = recovered.merge.markets().count(),
         "the state is whole"
     );
+    let (keeper, notes, asked) = catalog_notes::keeper(catalog.clone(), &recovered.merge, clock);
+    let tally = Arc::new(Tally::default());
     let names = Names::known_to(&recovered.merge);
     let latency = Arc::new(Latency::new(clock));
     let journal = Journal::new(writer, log.clone(), Arc::clone(&latency));
     let mut builder = Builder { config, clock, stops, log, parts: Parts::default() };
     let (restart_from, restart_seen) = watch::channel(None);
     let (view, view_seen) = watch::channel(PipelineView::default());
-    let (questions, asked) = mpsc::channel(QUESTIONS_MAX);
-    let follow = builder.ingests(&mut recovered, asked, view, restart_from);
+    let (questions, questioned) = mpsc::channel(QUESTIONS_MAX);
+    let beside = Beside { notes, tally: Arc::clone(&tally) };
+    let follow = builder.ingests(&mut recovered, (questioned, beside), view, restart_from);
     let relay = Relay::to(&stops.surfaces);
     builder.pipeline(recovered, journal, follow, &folders, &relay);
+    let past_store = store.clone();
     let clickhouse = store.map(|store| {
         builder.clickhouse(store, &folders, names.clone(), Arc::clone(&latency), &relay)
     });
-    let archive = builder.archive(&folders, names, &relay).await?;
+    let archive = builder.archive(&folders, (names, catalog.clone()), &relay).await?;
     drop(relay);
     let needs = Needs {
         restart_from: restart_seen,
@@ -84,11 +96,27 @@ pub(crate) async fn assemble(
     };
     builder.parts.start("trim", trim::run(builder.log.clone(), needs, stops.surfaces.clone()));
     let (status, status_seen) = watch::channel(Status::default());
-    let sources =
-        Sources { view: view_seen, log: builder.log.clone(), clickhouse, archive, latency, clock };
+    let past = past_store.zip(clickhouse.clone()).map(|(store, progress)| Past {
+        store,
+        log: builder.log.clone(),
+        progress,
+        clock,
+    });
+    let audit = Arc::clone(&tally);
+    let log = builder.log.clone();
+    let sources = Sources { view: view_seen, log, clickhouse, archive, latency, clock, audit };
     builder.parts.start("sampler", sampler::run(sources, status, stops.surfaces.clone()));
-    let surface = Surface { status: status_seen, questions };
+    builder.parts.start("catalog", keeper.run(stops.surfaces.clone()));
+    builder.metadata(catalog, asked)?;
+    let surface = Surface { status: status_seen, questions, past };
+    builder.audits(&surface, &tally);
     Ok(Assembled { parts: builder.parts, surface })
+}
+
+/// What the pipeline tells beside its records.
+struct Beside {
+    notes: Notes,
+    tally: Arc<Tally>,
 }
 
 struct Builder<'a> {
@@ -104,7 +132,7 @@ impl Builder<'_> {
     fn ingests(
         &mut self,
         recovered: &mut Recovered,
-        questions: mpsc::Receiver<crate::pipeline::Question>,
+        (questions, beside): (mpsc::Receiver<Question>, Beside),
         view: watch::Sender<PipelineView>,
         restart_from: watch::Sender<Option<spool::Position>>,
     ) -> Ends {
@@ -124,10 +152,36 @@ impl Builder<'_> {
                 events: events.clone(),
                 acks: acks_seen,
                 refreshes: refreshes_seen,
+                notes: beside.notes.clone(),
             };
             self.parts.start("ingest", ingest::run(ingest, self.stops.ingest.clone()));
         }
-        Ends { events: received, questions, acks, refreshes, view, restart_from }
+        let Beside { notes, tally: audit } = beside;
+        Ends { events: received, questions, acks, refreshes, view, restart_from, notes, audit }
+    }
+
+    fn metadata(&mut self, catalog: Catalog, asked: mpsc::Receiver<String>) -> anyhow::Result<()> {
+        if let Some(rest) = &self.config.rest {
+            let metadata = Metadata::new(catalog, rest, asked, self.clock)?;
+            self.parts.start("metadata", metadata.run(self.stops.surfaces.clone()));
+        }
+        Ok(())
+    }
+
+    fn audits(&mut self, surface: &Surface, tally: &Arc<Tally>) {
+        let Some(every) = self.config.audit_every else { return };
+        let audit = || Audit {
+            every,
+            questions: surface.questions.clone(),
+            past: surface.past.clone(),
+            status: surface.status.clone(),
+            tally: Arc::clone(tally),
+            clock: self.clock,
+        };
+        let (rounds, polled) = (audit(), audit());
+        // They ask the pipeline, which ends before the surfaces do.
+        self.parts.start("audit", audit::run(rounds, self.stops.ingest.clone()));
+        self.parts.start("audit of polls", audit::run_polled(polled, self.stops.ingest.clone()));
     }
 
     fn pipeline(
@@ -181,13 +235,14 @@ impl Builder<'_> {
     async fn archive(
         &mut self,
         folders: &Folders,
-        names: Names,
+        (names, catalog): (Names, Catalog),
         relay: &Relay,
     ) -> anyhow::Result<Option<watch::Receiver<ParquetStatus>>> {
         let Some(archive) = self.config.archive.clone() else { return Ok(None) };
         let (progress, seen) = watch::channel(ParquetStatus::default());
         let setting = Setting {
             archive,
+            catalog,
             staging: self.config.data_dir.join("parquet-staging"),
             journal: journal::identity(folders)?,
             names,

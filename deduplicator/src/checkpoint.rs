@@ -213,7 +213,9 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         three(dir.path());
         assert_eq!(numbers(&AnyDisk::machine(), &dir.path().join("c")).expect("a list"), [2, 3]);
-        let loaded = load(&AnyDisk::machine(), &dir.path().join("c")).expect("readable").expect("there is one");
+        let loaded = load(&AnyDisk::machine(), &dir.path().join("c"))
+            .expect("readable")
+            .expect("there is one");
         assert_eq!(loaded.head.number, 3);
         let positions: Vec<_> = loaded.head.positions().collect();
         assert_eq!(positions, [("east", proto::Position { incarnation: 1, offset: 3 })]);
@@ -225,14 +227,19 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         three(dir.path());
         let dir = dir.path().join("c");
-        assert!(load(&AnyDisk::machine(), &dir.join("none")).expect("no checkpoint is no error").is_none());
+        assert!(
+            load(&AnyDisk::machine(), &dir.join("none"))
+                .expect("no checkpoint is no error")
+                .is_none()
+        );
         for (number, left) in [(3, Some(2)), (2, None)] {
             let path = path(&dir, number);
             let mut bytes = std::fs::read(&path).expect("it is there");
             let last = bytes.len() - 1;
             bytes[last] ^= 1;
             std::fs::write(&path, bytes).expect("writes");
-            let loaded = load(&AnyDisk::machine(), &dir).ok().flatten().map(|loaded| loaded.head.number);
+            let loaded =
+                load(&AnyDisk::machine(), &dir).ok().flatten().map(|loaded| loaded.head.number);
             assert_eq!(loaded, left);
         }
     }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use catalog::CatalogUrl;
 use proto::tls::{self, Tls};
 use service::logs::Format;
 use service::redacted::Secret;
@@ -51,8 +52,17 @@ pub struct Archive {
     pub place: ArchivePlace,
     /// A file is closed at this size.
     pub max_bytes: u64,
-    /// The catalog's SQLite file.
-    pub catalog: PathBuf,
+}
+
+/// The exchange's REST interface.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rest {
+    /// With its root path, without a slash at the end.
+    pub url: String,
+    /// Further certificate authorities.
+    pub ca_file: Option<PathBuf>,
+    /// How often metadata are asked for.
+    pub every: Duration,
 }
 
 /// Everything the program needs.
@@ -74,6 +84,12 @@ pub struct Config {
     pub flush_every: Duration,
     /// The archive, if there is to be one.
     pub archive: Option<Archive>,
+    /// What is known beside the events.
+    pub catalog: CatalogUrl,
+    /// The exchange's REST interface, for metadata; `None`: not asked.
+    pub rest: Option<Rest>,
+    /// How often the record is compared with what it should be; `None`: never.
+    pub audit_every: Option<Duration>,
     /// `/health`, `/ready`, `/book`.
     pub http_addr: SocketAddr,
     /// `/metrics`.
@@ -90,6 +106,8 @@ pub struct Config {
     pub log_level: String,
     /// How.
     pub log_format: Format,
+    /// Folder of log files, if there are to be any.
+    pub log_dir: Option<PathBuf>,
 }
 
 impl Config {
@@ -121,6 +139,12 @@ impl Config {
             batch_rows: positive("BATCH_ROWS", &args.batch_rows, &mut note) as usize,
             flush_every: seconds("BATCH_FLUSH_SECS", &args.batch_flush_secs, &mut note),
             archive: archive(&args, &mut note),
+            catalog: catalog(&args, &mut note),
+            rest: rest(&args, &mut note),
+            audit_every: match args.audit_every.trim() {
+                "none" => None,
+                every => Some(duration("--audit-every", every, &mut note)),
+            },
             http_addr: address("HTTP_ADDR", &args.http_addr, &mut note),
             metrics_addr: address("METRICS_ADDR", &args.metrics_addr, &mut note),
             merge,
@@ -130,6 +154,7 @@ impl Config {
                 Format::Text
             }),
             log_level: args.log_level,
+            log_dir: Some(args.log_dir).filter(|path| !path.is_empty()).map(PathBuf::from),
             admin_token: args.admin_token,
             port_file: Some(args.port_file).filter(|path| !path.is_empty()).map(PathBuf::from),
             data_dir: args.data_dir,
@@ -179,16 +204,6 @@ fn clickhouse(args: &Args, note: &mut impl FnMut(String)) -> ClickHouse {
 
 fn archive(args: &Args, note: &mut impl FnMut(String)) -> Option<Archive> {
     let max_bytes = positive("PARQUET_MAX_BYTES", &args.parquet_max_bytes, note);
-    let catalog = match args.catalog_url.trim() {
-        "" => args.data_dir.join("catalog.sqlite"),
-        url => match url.strip_prefix("sqlite:") {
-            Some(path) => PathBuf::from(path.strip_prefix("//").unwrap_or(path)),
-            None => {
-                note(format!("CATALOG_URL: {url:?} is not a catalog we know: use sqlite:PATH"));
-                PathBuf::new()
-            }
-        },
-    };
     let place = match args.parquet_dir.trim() {
         "none" => return None,
         "" => ArchivePlace::Folder(args.data_dir.join("parquet")),
@@ -199,7 +214,31 @@ fn archive(args: &Args, note: &mut impl FnMut(String)) -> Option<Archive> {
         }
         folder => ArchivePlace::Folder(PathBuf::from(folder)),
     };
-    Some(Archive { place, max_bytes, catalog })
+    Some(Archive { place, max_bytes })
+}
+
+fn catalog(args: &Args, note: &mut impl FnMut(String)) -> CatalogUrl {
+    let default = || CatalogUrl::sqlite(args.data_dir.join("catalog.sqlite"));
+    match args.catalog_url.expose().trim() {
+        "" => default(),
+        url => url.parse().unwrap_or_else(|error| {
+            note(format!("CATALOG_URL: {error}"));
+            default()
+        }),
+    }
+}
+
+fn rest(args: &Args, note: &mut impl FnMut(String)) -> Option<Rest> {
+    let url = args.rest_url.trim();
+    if url.is_empty() {
+        return None;
+    }
+    if !(url.starts_with("http://") || url.starts_with("https://")) {
+        note(format!("REST_URL: {url:?} is not an http:// or https:// address"));
+    }
+    let ca_file = Some(&args.ca_file).filter(|path| !path.is_empty()).map(PathBuf::from);
+    let every = duration("--metadata-every", &args.metadata_every, note);
+    Some(Rest { url: url.trim_end_matches('/').to_owned(), ca_file, every })
 }
 
 #[cfg(test)]
@@ -248,7 +287,8 @@ mod tests {
 
     #[test]
     fn the_defaults_need_gatherers_only() {
-        let config = config(&["--grpc-insecure", "--gatherers=east=http://a:1,west=http://b:2"]).expect("good");
+        let config = config(&["--grpc-insecure", "--gatherers=east=http://a:1,west=http://b:2"])
+            .expect("good");
         assert_eq!(config.gatherers.len(), 2);
         assert_eq!(config.merge.hole_wait, Duration::from_secs(30));
         assert!(matches!(config.clickhouse, ClickHouse::Embedded { .. }));

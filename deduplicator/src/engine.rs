@@ -32,7 +32,12 @@ impl Engine {
                     password: Secret::default(),
                     database: database.clone(),
                 })?;
-                tracing::info!(event = "clickhouse_started", url = own.url(), "embedded engine");
+                tracing::info!(
+                    component = "clickhouse",
+                    event = "clickhouse_started",
+                    url = own.url(),
+                    "embedded engine"
+                );
                 Ok(Self { own: Some(own), store: Some(store) })
             }
         }

@@ -68,6 +68,9 @@ pub const METRICS: &[Metric] = &[
     Metric::gauge("dedup_markets_waiting", "Markets that wait for a decision: start, hole or dispute."),
     Metric::gauge("dedup_pending_frames", "Frames that wait in them."),
     Metric::gauge("dedup_remembered_events", "Events remembered for comparison."),
+    // The audit of the record.
+    Metric::counter("audit_compared_total", "Books compared with another source, by which.").by("kind", AUDIT_KINDS),
+    Metric::counter("audit_differences_total", "Books that differed from it.").by("kind", AUDIT_KINDS),
     // The journal.
     Metric::gauge("dedup_journal_bytes", "Bytes of the journal on disk."),
     Metric::gauge("dedup_journal_unsynced_bytes", "Bytes of the journal that are written and not yet fsynced."),
@@ -90,6 +93,8 @@ pub const METRICS: &[Metric] = &[
     ),
     Metric::gauge("parquet_retry_age_seconds", "How long the archive has been failing; 0: it is not."),
 ];
+
+const AUDIT_KINDS: &[&str] = &["get_snapshot", "rest", "latest_levels"];
 
 const HOLE_CAUSES: &[&str] = &[
     "all_lanes_broken",

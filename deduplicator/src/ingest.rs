@@ -13,6 +13,7 @@ use proto::{Batch, Heartbeat, Position};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::catalog_notes::{Note, Notes};
 use crate::config::GathererAddress;
 use crate::telemetry;
 
@@ -51,6 +52,7 @@ pub(crate) struct Ingest {
     pub(crate) events: mpsc::Sender<Event>,
     pub(crate) acks: watch::Receiver<Option<Position>>,
     pub(crate) refreshes: mpsc::Receiver<Refresh>,
+    pub(crate) notes: Notes,
 }
 
 /// Follows until `stopping`; a stream that ends is dialled again.
@@ -63,6 +65,7 @@ pub(crate) async fn run(mut ingest: Ingest, stopping: CancellationToken) -> anyh
         }
         telemetry::stream_ended(&ingest.address.name, &ended.why);
         if ended.connected {
+            ingest.note(false, "");
             let event = Event::Disconnected { gatherer: ingest.index };
             if ingest.events.send(event).await.is_err() {
                 break;
@@ -74,4 +77,12 @@ pub(crate) async fn run(mut ingest: Ingest, stopping: CancellationToken) -> anyh
         backoff = (backoff * 2).min(BACKOFF_MAX);
     }
     Ok(())
+}
+
+impl Ingest {
+    /// Tells the catalog how the gatherer stands.
+    fn note(&self, connected: bool, version: &str) {
+        let GathererAddress { name, url } = self.address.clone();
+        self.notes.send(Note::Gatherer { name, url, version: version.to_owned(), connected });
+    }
 }

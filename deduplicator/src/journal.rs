@@ -38,7 +38,7 @@ pub(crate) fn open(folders: &Folders) -> anyhow::Result<(Writer, Log, Recovered)
         Spool::open(&folders.log, Options::default()).context("cannot open the journal")?;
     if let Some(cut) = &opened.2.cut {
         tracing::warn!(
-            event = "journal_tail_cut", file = %cut.file.display(), offset = cut.offset,
+            component = "journal", event = "journal_tail_cut", file = %cut.file.display(), offset = cut.offset,
             bytes = cut.bytes, "the journal ended in records that were never made durable"
         );
     }

@@ -4,22 +4,28 @@
 
 mod captures;
 mod polled;
+mod questions;
 mod saving;
+pub mod simulated;
 
 pub(crate) use polled::Polled;
+pub(crate) use questions::{About, QUESTIONS_MAX, Question};
 pub(crate) use saving::accounts;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use exchange::{Moment, Side};
-use merge::{GathererIndex, Input, Merge, Output, Record};
+use exchange::Moment;
+use merge::{AlarmKind, GathererIndex, Input, Merge, Output, Record};
 use proto::Position;
 use service::clock::Clock;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
-use crate::book::Book;
+use crate::activity::Activity;
+use crate::audit::Tally;
+use crate::catalog_notes::{Note, Notes};
 use crate::ingest::{Event, Refresh};
 use crate::journal::Journal;
 use crate::recover::Recovered;
@@ -30,15 +36,6 @@ use saving::Saving;
 const MINUTE_NS: i64 = 60_000_000_000;
 /// How often the pipeline shows itself.
 const SHOW_EVERY: Duration = Duration::from_millis(250);
-/// Questions about books. Policy wait: the asking HTTP request waits.
-pub(crate) const QUESTIONS_MAX: usize = 16;
-
-/// Asks for the book of a market as it stands.
-pub(crate) struct Question {
-    pub(crate) ticker: String,
-    pub(crate) answer: oneshot::Sender<Option<Book>>,
-}
-
 /// The ends of the pipeline's queues.
 pub(crate) struct Ends {
     pub(crate) events: mpsc::Receiver<Event>,
@@ -49,6 +46,10 @@ pub(crate) struct Ends {
     pub(crate) view: watch::Sender<PipelineView>,
     /// Below this, no restart needs the journal.
     pub(crate) restart_from: watch::Sender<Option<spool::Position>>,
+    /// For the catalog.
+    pub(crate) notes: Notes,
+    /// What was compared, and how it ended.
+    pub(crate) audit: Arc<Tally>,
 }
 
 /// The pipeline.
@@ -60,6 +61,7 @@ pub(crate) struct Pipeline {
     streams: Vec<StreamView>,
     polled: Polled,
     saving: Saving,
+    activity: Activity,
     show_at: Moment,
     checkpoint_every: Duration,
     checkpoint_at: Moment,
@@ -93,6 +95,7 @@ impl Pipeline {
             ends,
             streams,
             polled,
+            activity: Activity::default(),
             show_at: now,
             checkpoint_every,
             checkpoint_at: now.plus(checkpoint_every),
@@ -110,7 +113,7 @@ impl Pipeline {
             let wait = self.until_due();
             tokio::select! {
                 event = self.ends.events.recv() => match event {
-                    Some(event) => self.take(&event),
+                    Some(event) => self.take(&event, self.now()),
                     None => break,
                 },
                 stored = self.saving.stored() => self.saved(stored?).await?,
@@ -118,9 +121,7 @@ impl Pipeline {
                 () = tokio::time::sleep(wait) => {}
             }
             let now = self.now();
-            if self.merge.next_timeout().is_some_and(|due| due <= now) {
-                self.merge.handle_timeout(now);
-            }
+            self.time_passed(now);
             self.carry_out().await?;
             self.save_and_show(now);
         }
@@ -138,8 +139,7 @@ impl Pipeline {
         due.since(self.now())
     }
 
-    fn take(&mut self, event: &Event) {
-        let now = self.now();
+    pub(crate) fn take(&mut self, event: &Event, now: Moment) {
         match event {
             Event::Connected { gatherer, from, written } => {
                 let stream = &mut self.streams[usize::from(gatherer.0)];
@@ -155,10 +155,23 @@ impl Pipeline {
             Event::Heartbeat { gatherer, heartbeat } => {
                 self.streams[usize::from(gatherer.0)].written = Some(heartbeat.written);
                 if heartbeat.sent_below == heartbeat.written {
+                    self.just_stamped(*gatherer, heartbeat.wall_ns);
                     self.progress(*gatherer, heartbeat.wall_ns, now);
                 }
             }
         }
+    }
+
+    pub(crate) fn time_passed(&mut self, now: Moment) {
+        if self.merge.next_timeout().is_some_and(|due| due <= now) {
+            self.merge.handle_timeout(now);
+        }
+    }
+
+    /// A gatherer that is not behind stamped this a moment ago.
+    fn just_stamped(&mut self, gatherer: GathererIndex, wall_ns: i64) {
+        let (here_ns, mono_ns) = (self.clock.wall_ns(), self.clock.mono_ns());
+        self.streams[usize::from(gatherer.0)].skew.note(here_ns, wall_ns, mono_ns);
     }
 
     fn progress(&mut self, gatherer: GathererIndex, wall_ns: i64, now: Moment) {
@@ -167,24 +180,30 @@ impl Pipeline {
     }
 
     /// Does what the merge wants.
-    async fn carry_out(&mut self) -> anyhow::Result<()> {
+    pub(crate) async fn carry_out(&mut self) -> anyhow::Result<()> {
         while let Some(output) = self.merge.poll() {
             match output {
-                Output::Record(record) => self.journal.append(&record).await?,
+                Output::Record(record) => {
+                    self.activity.note(&record);
+                    Note::of(&record).map(|note| self.ends.notes.send(note));
+                    self.journal.append(&record).await?;
+                }
                 Output::Refresh { source, market_ticker } => {
-                    let name = &self.streams[usize::from(source.gatherer.0)].name;
-                    let sent = self.ends.refreshes.get(name).is_some_and(|refreshes| {
-                        refreshes.try_send((source.session, market_ticker)).is_ok()
-                    });
-                    if !sent {
-                        telemetry::refresh_shed(name);
-                    }
+                    self.refresh(source, market_ticker);
                 }
                 Output::Alarm(alarm) => {
                     let gatherer = alarm
                         .source
                         .map_or("", |source| &self.streams[usize::from(source.gatherer.0)].name);
                     telemetry::alarm_raised(&alarm, gatherer);
+                    if alarm.kind == AlarmKind::SnapshotDiverged {
+                        let asked = &self.ends.audit.get_snapshot;
+                        asked.differs(
+                            "get_snapshot",
+                            &alarm.market_ticker,
+                            "the exchange's book is another one",
+                        );
+                    }
                 }
             }
         }
@@ -207,27 +226,14 @@ impl Pipeline {
         }
     }
 
-    fn show(&self) {
+    fn show(&mut self) {
+        let shown_mono_ns = self.clock.mono_ns();
         self.ends.view.send_replace(PipelineView {
+            activity: self.activity.show(&self.merge, shown_mono_ns),
+            shown_mono_ns,
             totals: self.merge.totals(),
             streams: self.streams.clone(),
             checkpoint: self.saving.newest(),
         });
-    }
-
-    fn answer(&self, question: Question) {
-        let market = self.merge.markets().find(|market| market.ticker == question.ticker);
-        let book = market.map(|market| Book {
-            market_ticker: market.ticker.to_owned(),
-            market_id: market.market_id,
-            seq: market.seq,
-            era: market.era,
-            clock: market.clock,
-            ts_ms: market.ts_ms,
-            yes: crate::book::side(&market.levels(Side::Yes)),
-            no: crate::book::side(&market.levels(Side::No)),
-        });
-        // Who asked may have gone meanwhile.
-        drop(question.answer.send(book));
     }
 }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use service::clock::Clock;
-use service::{http, metrics, ports};
+use service::{http, lifecycle, metrics, ports};
 use tokio_util::sync::CancellationToken;
 
 use crate::assembly::{self, Stops};
@@ -30,26 +30,32 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> anyhow::Resu
         "http": http.local_addr()?.to_string(), "metrics": scrape.local_addr()?.to_string(),
     });
     let recorder = metrics::install().ok();
+    let lists = [metrics::METRICS, store::METRICS, crate::exported::METRICS];
+    metrics::describe(&lists, env!("CARGO_PKG_VERSION"));
     let engine = Engine::start(&config).await?;
     let stops = Stops::default();
     let mut assembled = assembly::assemble(&config, engine.store(), clock, &stops).await?;
     let router = health::router(assembled.surface, config.admin_token.clone());
     assembled.parts.start("http", http::serve(http, router, stops.surfaces.clone()));
     if let Some(recorder) = recorder {
-        let stopping = stops.surfaces.clone();
-        assembled.parts.start("metrics upkeep", metrics::upkeep(recorder.clone(), stopping));
+        let (stopping, data_dir) = (stops.surfaces.clone(), config.data_dir.clone());
+        assembled
+            .parts
+            .start("metrics upkeep", metrics::upkeep(recorder.clone(), data_dir, stopping));
         let router = metrics::router(recorder);
         assembled.parts.start("metrics", http::serve(scrape, router, stops.surfaces.clone()));
     }
     if let Some(path) = &config.port_file {
         ports::write(path, &addresses)?;
     }
-    tracing::info!(event = "started", %addresses, "the deduplicator works");
+    tracing::info!(component = "program", event = "started", %addresses, "the deduplicator works");
     let cause = tokio::select! {
         () = stop => Ok(()),
         ended = assembled.parts.first_end() => ended
             .and_then(|()| Err(anyhow::anyhow!("a part of the program ended by itself"))),
     };
+    let since_ns = clock.mono_ns();
+    lifecycle::shutdown_requested(&cause);
     stops.ingest.cancel();
     if cause.is_err() {
         // The chain of ends may be broken: everybody is told.
@@ -58,18 +64,24 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> anyhow::Resu
     }
     let drained = assembled.parts.drain(DRAIN_MAX).await;
     engine.stop().await;
-    cause.and(drained)
+    let outcome = cause.and(drained);
+    lifecycle::shutdown_complete(&outcome, clock.mono_ns() - since_ns);
+    outcome
 }
 
 /// The configuration on one line, without secrets.
 fn announce(config: &Config) {
     tracing::info!(
-        event = "configured",
+        component = "program",
+        event = "startup_config",
         version = env!("CARGO_PKG_VERSION"),
         gatherers = ?config.gatherers,
         data_dir = %config.data_dir.display(),
         clickhouse = ?config.clickhouse,
         archive = ?config.archive,
+        catalog = %config.catalog,
+        rest = ?config.rest,
+        audit_every = ?config.audit_every,
         batch_rows = config.batch_rows,
         flush_every = ?config.flush_every,
         checkpoint_every = ?config.checkpoint_every,

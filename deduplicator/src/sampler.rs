@@ -1,26 +1,30 @@
-//! Once a second: what the parts show becomes the status that health and metrics tell.
+//! Once a second: what the parts show becomes the status that health, metrics and the page tell; once a minute, the
+//! heartbeat line.
 
-use std::collections::VecDeque;
+mod memory;
+mod past;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use merge::Totals;
 use service::clock::Clock;
-use spool::Log;
+use spool::{Log, Position};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use self::memory::{FIVE_MINUTES, HOUR, Memory, RATE_SAMPLES};
+use crate::activity::BehindFirst;
+use crate::audit::Tally;
 use crate::latency::Latency;
 use crate::status::{
-    ClickHouseStatus, GathererStatus, ParquetStatus, PipelineView, Status, StreamView,
+    ArchiveStatus, ClickHouseStatus, GathererStatus, History, ParquetStatus, PipelineView, Status,
+    StreamView,
 };
 use crate::telemetry;
 
 const EVERY: Duration = Duration::from_secs(1);
-/// Rates are over this many samples.
-const RATE_SAMPLES: usize = 5;
-const FIVE_MINUTES: usize = 300;
-const HOUR: usize = 3_600;
+/// The heartbeat's rhythm, in samples.
+const HEARTBEAT_EVERY: u64 = 60;
 
 /// Where the figures come from.
 pub(crate) struct Sources {
@@ -30,125 +34,119 @@ pub(crate) struct Sources {
     pub(crate) archive: Option<watch::Receiver<ParquetStatus>>,
     pub(crate) latency: Arc<Latency>,
     pub(crate) clock: Clock,
-}
-
-/// A counter's past, a sample a second.
-#[derive(Default)]
-struct Past(VecDeque<u64>);
-
-/// What is remembered to tell rates.
-#[derive(Default)]
-struct Memory {
-    events: Past,
-    holes: Past,
-    rows: Past,
-    frames: Vec<Past>,
+    pub(crate) audit: Arc<Tally>,
 }
 
 /// Samples until `stopping`.
 pub(crate) async fn run(
-    sources: Sources,
+    mut sources: Sources,
     status: watch::Sender<Status>,
     stopping: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut memory = Memory::default();
-    loop {
+    for sample in 0_u64.. {
         let sampled = sources.sample(&mut memory);
         telemetry::gauges(&sampled);
+        if sample % HEARTBEAT_EVERY == 0 {
+            telemetry::heartbeat(&sampled);
+        }
         status.send_replace(sampled);
         if stopping.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_none() {
-            return Ok(());
+            break;
         }
     }
-}
-
-impl Past {
-    /// Adds a sample, forgets what is older than `kept`.
-    fn add(&mut self, value: u64, kept: usize) {
-        self.0.push_back(value);
-        while self.0.len() > kept + 1 {
-            self.0.pop_front();
-        }
-    }
-
-    /// How much it grew over the last `samples`, and over how many in fact.
-    fn growth(&self, samples: usize) -> (u64, usize) {
-        let over = samples.min(self.0.len().saturating_sub(1));
-        let newest = self.0.back().copied().unwrap_or(0);
-        let oldest = self.0.iter().rev().nth(over).copied().unwrap_or(newest);
-        (newest.saturating_sub(oldest), over)
-    }
-
-    fn per_second(&self) -> f64 {
-        let (growth, over) = self.growth(RATE_SAMPLES);
-        if over == 0 { 0.0 } else { growth as f64 / over as f64 }
-    }
+    Ok(())
 }
 
 impl Sources {
-    fn sample(&self, memory: &mut Memory) -> Status {
-        let view = self.view.borrow().clone();
-        let canonical = &view.totals.canonical;
-        memory.events.add(canonical.events, RATE_SAMPLES);
-        memory.holes.add(canonical.holes, HOUR);
-        memory.frames.resize_with(view.totals.gatherers.len(), Past::default);
-        for (past, gatherer) in memory.frames.iter_mut().zip(&view.totals.gatherers) {
-            past.add(gatherer.frames, RATE_SAMPLES);
-        }
-        let wall_ns = self.clock.wall_ns();
+    fn sample(&mut self, memory: &mut Memory) -> Status {
+        let mut view = self.view.borrow_and_update().clone();
+        let (wall_ns, mono_ns) = (self.clock.wall_ns(), self.clock.mono_ns());
+        memory.count(&view.totals);
+        let behind = std::mem::take(&mut view.activity.behind_first);
+        let behind = behind.into_iter().chain(std::iter::repeat(BehindFirst::default()));
         let gatherers = view
             .streams
-            .iter()
+            .iter_mut()
             .zip(&memory.frames)
-            .map(|(stream, frames)| gatherer(stream, frames.per_second(), wall_ns))
+            .zip(behind)
+            .map(|((stream, frames), behind_first)| GathererStatus {
+                frames_per_second: frames.per_second(RATE_SAMPLES),
+                skew_seconds: stream.skew.seconds(mono_ns),
+                behind_first,
+                ..gatherer(stream, wall_ns)
+            })
             .collect();
+        let (written, durable) = (self.log.written(), self.log.durable());
         Status {
             gatherers,
-            duplicate_ratio: duplicate_ratio(&view.totals),
-            events_per_second: memory.events.per_second(),
+            duplicate_ratio: memory.duplicate_ratio(),
+            events_per_second: memory.events.per_second(RATE_SAMPLES),
+            events_last_5m: memory.events.growth(FIVE_MINUTES).0,
+            frames_last_5m: memory.all_frames.growth(FIVE_MINUTES).0,
             holes_last_hour: memory.holes.growth(HOUR).0,
-            journal_written: Some(self.log.written()),
-            journal_durable: Some(self.log.durable()),
+            history: History { events_per_second: memory.events.steps() },
+            journal_written: Some(written),
+            journal_durable: Some(durable),
             journal_bytes: self.log.bytes_on_disk(),
+            journal_unsynced_bytes: between(durable, written),
             checkpoint: view.checkpoint,
-            clickhouse: self
-                .clickhouse
-                .as_ref()
-                .map(|progress| self.clickhouse(&progress.borrow(), &mut memory.rows, wall_ns)),
-            parquet: self.archive.as_ref().map(|archive| *archive.borrow()),
+            checkpoint_age_seconds: memory.checkpoint_age(view.checkpoint, mono_ns),
+            clickhouse: self.clickhouse(memory, wall_ns, mono_ns),
+            parquet: self.archive(memory, mono_ns),
+            audit: self.audit.report(),
             frame_to_journal: self.latency.to_journal.report(),
             frame_to_row: self.latency.to_row.report(),
-            uptime_seconds: self.clock.mono_ns() as f64 / 1e9,
+            pipeline_silent_seconds: mono_ns.saturating_sub(view.shown_mono_ns) as f64 / 1e9,
+            uptime_seconds: mono_ns as f64 / 1e9,
+            wall_ns,
             totals: view.totals,
+            activity: view.activity,
         }
     }
 
     fn clickhouse(
         &self,
-        progress: &store::Progress,
-        rows: &mut Past,
+        memory: &mut Memory,
         wall_ns: i64,
-    ) -> ClickHouseStatus {
-        rows.add(progress.rows_total, FIVE_MINUTES);
+        mono_ns: u64,
+    ) -> Option<ClickHouseStatus> {
+        let progress = self.clickhouse.as_ref()?.borrow().clone();
+        memory.rows.add(progress.rows_total, FIVE_MINUTES);
         let durable = self.log.durable();
         let retrying_ns = progress.retrying_since_wall_ns.map_or(0, |since| wall_ns - since);
-        ClickHouseStatus {
+        let cursor = progress.cursor.unwrap_or(self.log.oldest());
+        Some(ClickHouseStatus {
             reachable: progress.cursor.is_some() && progress.last_error.is_none(),
             cursor: progress.cursor,
-            // Within one incarnation; across a restart the rest of the old one is not counted.
-            lag_bytes: progress.cursor.map_or(0, |cursor| {
-                let same = cursor.incarnation == durable.incarnation;
-                durable.offset.saturating_sub(if same { cursor.offset } else { 0 })
-            }),
+            lag_bytes: between(cursor, durable),
+            lag_seconds: memory.unstored.seconds(durable, cursor, mono_ns),
             rows_total: progress.rows_total,
-            rows_last_5m: rows.growth(FIVE_MINUTES).0,
-            last_error: progress.last_error.clone(),
-            retrying_seconds: retrying_ns as f64 / 1e9,
-        }
+            rows_last_5m: memory.rows.growth(FIVE_MINUTES).0,
+            last_error: progress.last_error,
+            retrying_seconds: retrying_ns.max(0) as f64 / 1e9,
+            last_insert_seconds: progress.stored_wall_ns as f64 / 1e9,
+        })
+    }
+
+    fn archive(&self, memory: &mut Memory, mono_ns: u64) -> Option<ArchiveStatus> {
+        let shown = *self.archive.as_ref()?.borrow();
+        let cursor = shown.cursor.unwrap_or(self.log.oldest());
+        Some(ArchiveStatus {
+            shown,
+            age_seconds: memory.unarchived.seconds(self.log.durable(), cursor, mono_ns),
+            retrying_seconds: memory.failing_for(shown.failures, mono_ns),
+        })
     }
 }
 
-fn gatherer(stream: &StreamView, frames_per_second: f64, wall_ns: i64) -> GathererStatus {
+/// Bytes between two positions; across a restart the rest of the old incarnation is not counted.
+fn between(from: Position, to: Position) -> u64 {
+    let same = from.incarnation == to.incarnation;
+    to.offset.saturating_sub(if same { from.offset } else { 0 })
+}
+
+fn gatherer(stream: &StreamView, wall_ns: i64) -> GathererStatus {
     let backlog = match (stream.written, stream.next) {
         (Some(written), Some(next)) if written.incarnation == next.incarnation => {
             written.offset.saturating_sub(next.offset)
@@ -167,30 +165,6 @@ fn gatherer(stream: &StreamView, frames_per_second: f64, wall_ns: i64) -> Gather
         },
         last_frame_ms_ago: last_frame.map(|then_ns| (wall_ns - then_ns).max(0) / 1_000_000),
         backlog_bytes: backlog,
-        frames_per_second,
-    }
-}
-
-/// Of the frames that carry an event, the part that another lane had brought before.
-fn duplicate_ratio(totals: &Totals) -> f64 {
-    let sum = |of: fn(&merge::GathererTotals) -> u64| totals.gatherers.iter().map(of).sum::<u64>();
-    let copies = sum(|gatherer| gatherer.copies);
-    let all = copies + sum(|gatherer| gatherer.first_arrivals);
-    if all == 0 { 0.0 } else { copies as f64 / all as f64 }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn growth_is_over_what_is_remembered() {
-        let mut past = Past::default();
-        for value in [0, 10, 20, 60] {
-            past.add(value, 2);
-        }
-        assert_eq!(past.growth(300), (50, 2));
-        assert_eq!(past.growth(1), (40, 1));
-        assert_eq!(Past::default().per_second(), 0.0);
+        ..GathererStatus::default()
     }
 }

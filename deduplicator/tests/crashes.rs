@@ -114,7 +114,15 @@ impl World {
             .collect();
         let differs =
             stored.iter().zip(&expected).position(|(stored, expected)| stored != expected);
-        assert_eq!(differs, None, "{:?}", differs.map(|at| (&stored[at], &expected[at])));
+        if let Some(at) = differs {
+            panic!(
+                "{:?} where {:?} is due; around it: {:#?}\n{}",
+                stored[at],
+                expected[at],
+                self.around(&stored[at]).await,
+                program_log(&self.setting.dir)
+            );
+        }
         assert_eq!(stored.len(), expected.len(), "{}", program_log(&self.setting.dir));
 
         assert_eq!(self.count("SELECT count() FROM gaps").await, 0);
@@ -126,6 +134,16 @@ impl World {
             FULL JOIN latest_book AS latest USING (market_ticker, side, price) \
             WHERE book.qty != latest.size";
         assert_eq!(self.count(wrong).await, 0, "latest_book is the sum of the changes");
+    }
+
+    /// What stands around a row, with its numbers: a step in `seq` tells a row that the store lost
+    /// from an event that was never told; the sources tell whose word stands there.
+    async fn around(&self, row: &Stored) -> Vec<(u64, u64, u16, String, u64)> {
+        let query = "SELECT seq, clock, clock_ord, toString(gatherer), source_seq \
+            FROM orderbook_events WHERE market_ticker = ? AND clock BETWEEN ? AND ? ORDER BY seq";
+        let (from, to) = (row.1.saturating_sub(20), row.1 + 20);
+        let rows = self.client().query(query).bind(&row.0).bind(from).bind(to).fetch_all();
+        rows.await.expect("a query")
     }
 
     /// Every frame of every gatherer is accounted for once.

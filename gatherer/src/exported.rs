@@ -49,7 +49,7 @@ pub const METRICS: &[Metric] = &[
         "gatherer_rest_failures_total",
         "REST requests of a standing task that failed.",
     )
-    .by("task", &[]),
+    .by("task", REST_TASKS),
     Metric::counter(
         "gatherer_rest_limited_total",
         "REST requests answered with 429; nothing is asked for a while then.",
@@ -138,3 +138,5 @@ const SESSION_EVENTS: &[&str] = &[
     "markets_refused",
     "refresh_unanswered",
 ];
+
+const REST_TASKS: &[&str] = &["account_limits", "exchange_status", "markets", "orderbooks"];

@@ -30,7 +30,8 @@ impl Ingest {
 
     async fn follow(&mut self, ended: &mut Ended) -> anyhow::Result<&'static str> {
         let dial = async {
-            let channel = rpc::endpoint(self.address.url.clone(), self.tls.as_ref())?.connect().await?;
+            let channel =
+                rpc::endpoint(self.address.url.clone(), self.tls.as_ref())?.connect().await?;
             let (outbound, requests) = Outbound::start(&self.ours, self.from);
             let replies = rpc::client(channel).follow(requests).await?.into_inner();
             anyhow::Ok((outbound, replies))
@@ -61,6 +62,7 @@ impl Ingest {
             self.address.name
         );
         telemetry::stream_began(&self.address.name, &hello.version, hello.from);
+        self.note(true, &hello.version);
         if let Some(wanted) = self.from.filter(|wanted| *wanted != hello.from) {
             // A later one: it has trimmed what we lack. An earlier one: its disk was replaced.
             telemetry::resumed_elsewhere(&self.address.name, wanted, hello.from);

@@ -50,6 +50,7 @@ impl Journal {
                     if !std::mem::replace(&mut told, true) {
                         let error = format!("{:#}", anyhow::Error::from(error));
                         tracing::error!(
+                            component = "journal",
                             event = "journal_full",
                             error,
                             "the journal waits for room"

@@ -23,6 +23,9 @@ impl Pipeline {
         let stream = &mut self.streams[usize::from(gatherer.0)];
         (stream.next, stream.written) = (Some(batch.next), Some(batch.written));
         if let Some(wall_ns) = newest_ns {
+            if batch.next == batch.written {
+                self.just_stamped(gatherer, wall_ns);
+            }
             self.progress(gatherer, wall_ns, now);
         }
     }
@@ -31,8 +34,9 @@ impl Pipeline {
     fn take_capture(&mut self, gatherer: GathererIndex, capture: &Capture<'_>, now: Moment) -> i64 {
         let source = |session: &u64| Source { gatherer, session: *session };
         match capture {
-            Capture::SessionOpened { session, stamp, .. } => {
+            Capture::SessionOpened { session, stamp, about } => {
                 let (source, wall_ns) = (source(session), stamp.wall_ns);
+                self.ends.notes.session_opened(self.name(gatherer), source.session, wall_ns, about);
                 self.merge.handle(Input::SessionOpened { source, wall_ns }, now);
                 wall_ns
             }
@@ -41,14 +45,25 @@ impl Pipeline {
                 self.streams[usize::from(gatherer.0)].last_frame_wall_ns = wall_ns;
                 match exchange::decode_bytes(bytes) {
                     Ok(frame) => {
+                        if let (Some(_), exchange::Message::Snapshot(shown)) =
+                            (frame.id, &frame.message)
+                        {
+                            self.ends.audit.answered(source, shown.market_ticker);
+                        }
                         self.merge.handle(Input::Frame { source, wall_ns, frame: &frame }, now);
                     }
                     Err(_) => self.merge.handle(Input::BadFrame { source, wall_ns }, now),
                 }
                 wall_ns
             }
-            Capture::SessionClosed { session, stamp, .. } => {
+            Capture::SessionClosed { session, stamp, reason } => {
                 let (source, wall_ns) = (source(session), stamp.wall_ns);
+                self.ends.notes.session_closed(
+                    self.name(gatherer),
+                    source.session,
+                    wall_ns,
+                    reason,
+                );
                 self.merge.handle(Input::SessionClosed { source, wall_ns }, now);
                 wall_ns
             }

@@ -11,7 +11,7 @@ use spool::{Log, Position};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::Pipeline;
-use crate::checkpoint::{self, Durable, Head};
+use crate::checkpoint::{self, Durable, Head, Sealed};
 use crate::telemetry;
 
 /// A full disk is asked again after this long.
@@ -48,7 +48,6 @@ impl Saving {
     fn begin(&mut self, head: Head, merge: Merge) {
         assert!(self.is_idle(), "one checkpoint at a time");
         let (dir, log) = (self.dir.clone(), self.log.clone());
-        self.number = head.number;
         self.running = Some(spawn_blocking(move || {
             let sealed = checkpoint::seal(head, &merge)?;
             drop(merge);
@@ -107,17 +106,30 @@ impl Released {
 impl Pipeline {
     /// Begins to save the state; everything that the merge said so far must be in the journal.
     pub(super) fn begin_checkpoint(&mut self, before_minute: i64) {
+        let head = self.number_checkpoint(before_minute);
+        self.saving.begin(head, self.merge.clone());
+    }
+
+    /// What the next checkpoint says besides the state; the accounts of the minutes it closes are in
+    /// it and nowhere else from now on.
+    fn number_checkpoint(&mut self, before_minute: i64) -> Head {
         let rows = folded(self.merge.close_minutes(before_minute));
-        let number = self.saving.number + 1;
+        self.activity.minutes(&rows);
+        self.saving.number += 1;
         let positions =
             self.streams.iter().map(|stream| (stream.name.clone(), stream.next)).collect();
-        let head = Head::new(number, self.journal.next(), positions, rows);
-        self.saving.begin(head, self.merge.clone());
+        Head::new(self.saving.number, self.journal.next(), positions, rows)
+    }
+
+    /// As [`Self::begin_checkpoint`], for a caller who writes it down himself.
+    pub(crate) fn seal_checkpoint(&mut self, before_minute: i64) -> anyhow::Result<Sealed> {
+        let head = self.number_checkpoint(before_minute);
+        checkpoint::seal(head, &self.merge)
     }
 
     /// A checkpoint is on disk: its accounts go to the journal, and the gatherers may forget what
     /// is below the one before.
-    pub(super) async fn saved(&mut self, durable: Durable) -> anyhow::Result<()> {
+    pub(crate) async fn saved(&mut self, durable: Durable) -> anyhow::Result<()> {
         if let Some(record) = accounts(durable.head()) {
             self.journal.append(&record).await?;
         }
@@ -145,7 +157,7 @@ impl Pipeline {
         self.journal.commit()?;
         self.show();
         tracing::info!(
-            event = "pipeline_drained", checkpoint = self.saving.newest(),
+            component = "pipeline", event = "pipeline_drained", checkpoint = self.saving.newest(),
             journal = %self.journal.next(), "the journal holds everything that was received"
         );
         Ok(())

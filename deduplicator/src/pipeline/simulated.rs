@@ -132,6 +132,8 @@ impl Node {
             refreshes,
             view: watch::channel(crate::status::PipelineView::default()).0,
             restart_from,
+            notes: crate::catalog_notes::Notes::nowhere(),
+            audit: Arc::default(),
         };
         let clock = Clock::start();
         let owed = std::mem::take(&mut recovered.owed);

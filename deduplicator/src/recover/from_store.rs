@@ -62,6 +62,7 @@ pub(crate) async fn take_over(
     recovered.newest = Some(stored?);
     recovered.number = 1;
     tracing::warn!(
+        component = "recover",
         event = "took_over",
         markets = heads.len(),
         store = store.url(),

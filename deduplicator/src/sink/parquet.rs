@@ -15,6 +15,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use catalog::Catalog;
 use spool::{Log, Position, Reader, Upto};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -42,6 +43,7 @@ pub(crate) struct Setting {
     /// Where files for a bucket are made.
     pub(crate) staging: std::path::PathBuf,
     pub(crate) journal: Uuid,
+    pub(crate) catalog: Catalog,
     pub(crate) names: Names,
     pub(crate) log: Log,
 }
@@ -70,13 +72,13 @@ pub(crate) struct ArchiveSink {
 }
 
 impl ArchiveSink {
-    /// Opens catalog and place, so that what is wrong with them is told at the start.
+    /// Opens the place, so that what is wrong with it is told at the start.
     pub(crate) async fn open(
         setting: Setting,
         progress: watch::Sender<ParquetStatus>,
     ) -> anyhow::Result<Self> {
         let place = Place::open(&setting.archive.place, &setting.staging)?;
-        let manifest = Manifest::open(&setting.archive.catalog, setting.journal).await?;
+        let manifest = Manifest::new(setting.catalog.clone(), setting.journal);
         let sink = Self { setting, place, manifest, progress, runtime: Handle::current() };
         sink.show_listed().await?;
         Ok(sink)
@@ -100,7 +102,9 @@ impl ArchiveSink {
                 Err(Failure::Store(error)) => {
                     let text = format!("{error:#}");
                     metrics::counter!("parquet_errors_total").increment(1);
+                    self.progress.send_modify(|shown| shown.failures += 1);
                     tracing::warn!(
+                        component = "archive",
                         event = "parquet_retry",
                         error = text,
                         "the chunk is made again"

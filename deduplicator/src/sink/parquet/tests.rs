@@ -77,6 +77,13 @@ fn fill(writer: &mut Writer) {
     writer.commit().expect("a healthy disk");
 }
 
+async fn catalog(root: &Path) -> Catalog {
+    let folder = root.join("catalog");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let url = catalog::CatalogUrl::sqlite(folder.join("catalog.sqlite"));
+    Catalog::open(&url).await.expect("opens")
+}
+
 struct World {
     log: Log,
     _writer: Writer,
@@ -96,11 +103,8 @@ impl World {
         let root = self.dir.path().join(archive);
         std::fs::create_dir_all(&root).expect("a folder");
         let setting = Setting {
-            archive: Archive {
-                place: ArchivePlace::Folder(root.join("files")),
-                max_bytes,
-                catalog: root.join("catalog.sqlite"),
-            },
+            archive: Archive { place: ArchivePlace::Folder(root.join("files")), max_bytes },
+            catalog: catalog(&root).await,
             staging: root.join("staging"),
             journal: Uuid::from_u128(7),
             names: Names::default(),
@@ -185,8 +189,7 @@ async fn a_chunk_that_was_not_listed_is_made_again_the_same() {
     // A crash after the files were put in place and before they were listed: catalog gone back.
     let crashed = world.archive("crashed", 1 << 30).await;
     assert_eq!(whole, crashed);
-    let catalog = world.dir.path().join("crashed/catalog.sqlite");
-    std::fs::remove_file(&catalog).expect("it is there");
+    std::fs::remove_dir_all(world.dir.path().join("crashed/catalog")).expect("it is there");
     std::fs::write(
         world
             .dir
@@ -205,10 +208,8 @@ async fn what_is_listed_is_not_made_again() {
     let first = world.archive("archive", 1 << 30).await;
     let second = world.archive("archive", 1 << 30).await;
     assert_eq!(first, second);
-    let manifest =
-        Manifest::open(&world.dir.path().join("archive/catalog.sqlite"), Uuid::from_u128(7))
-            .await
-            .expect("opens");
+    let catalog = catalog(&world.dir.path().join("archive")).await;
+    let manifest = Manifest::new(catalog, Uuid::from_u128(7));
     let (files, rows, _) = manifest.totals().await.expect("readable");
     assert_eq!((files as usize, rows), (first.len(), 21_000));
     assert_eq!(manifest.cursor().await.expect("readable"), Some(world.log.durable()));

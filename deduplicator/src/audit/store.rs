@@ -1,0 +1,122 @@
+//! What ClickHouse holds against what the merge holds: the events up to its last number must make
+//! its book, and `latest_levels` must be the book of the newest number in it.
+
+use clickhouse::error::Error;
+use exchange::{Book, Level, Price, Side};
+use schema::rows::{self, LatestLevel};
+use tokio::sync::oneshot;
+
+use super::Audit;
+use crate::book::Held;
+use crate::book::stored::{book, book_at_seq};
+use crate::book::surface::Past;
+use crate::pipeline::{About, Question};
+
+impl Audit {
+    /// Compares one market. `None`: the pipeline has ended.
+    pub(super) async fn compare_store(&self, past: &Past, sid: u32) -> Option<()> {
+        let Some(held) = self.held(sid).await? else { return Some(()) };
+        if held.seq == 0 || !past.stored().await {
+            return Some(());
+        }
+        let compared = async {
+            self.compare_events(past, sid, &held).await?;
+            self.compare_latest(past, sid, &held.ticker).await
+        };
+        if let Err(error) = compared.await {
+            let error = format!("{:#}", anyhow::Error::new(error));
+            tracing::warn!(
+                component = "audit",
+                event = "audit_failed",
+                error,
+                market = held.ticker
+            );
+        }
+        Some(())
+    }
+
+    async fn held(&self, sid: u32) -> Option<Option<Held>> {
+        let (answer, answered) = oneshot::channel();
+        let question = Question::Book { about: About::Sid(sid), answer };
+        self.questions.send(question).await.ok()?;
+        answered.await.ok()
+    }
+
+    async fn compare_events(&self, past: &Past, sid: u32, held: &Held) -> Result<(), Error> {
+        let stored = book_at_seq(past.store.client(), &held.ticker, held.seq).await?;
+        self.tally.events.checked("events");
+        if stored.as_ref() != Some(&held.book) {
+            let what = "orderbook_events make another book than the merge holds";
+            self.tally.events.differs("events", &held.ticker, what);
+            self.repeat(sid, Vec::new()).await;
+        }
+        Ok(())
+    }
+
+    async fn compare_latest(&self, past: &Past, sid: u32, ticker: &str) -> Result<(), Error> {
+        let client = past.store.client();
+        let latest: Vec<LatestLevel> = client
+            .query("SELECT ?fields FROM latest_levels FINAL WHERE market_ticker = ?")
+            .bind(ticker)
+            .fetch_all()
+            .await?;
+        // Asked after the rows were read: no row of ours is newer.
+        let Some(Some(held)) = self.held(sid).await else { return Ok(()) };
+        let (ours, foreign): (Vec<_>, Vec<_>) =
+            latest.iter().partition(|level| level.seq <= held.seq);
+        let newest = ours.iter().map(|level| level.seq).max();
+        let expected = match newest {
+            Some(seq) => book_at_seq(client, ticker, seq).await?.unwrap_or_default(),
+            None => Book::new(),
+        };
+        let resting = latest.iter().filter(|level| level.size.0 > 0);
+        let found = book(resting.map(|level| (level.side, level.price, level.size)));
+        self.tally.latest_book.checked("latest_book");
+        if found == expected && foreign.is_empty() {
+            return Ok(());
+        }
+        let what = "latest_levels hold another book than the events make";
+        self.tally.latest_book.differs("latest_book", ticker, what);
+        for level in foreign {
+            remove(past, level).await?;
+        }
+        self.repeat(sid, places(&found, &expected)).await;
+        Ok(())
+    }
+
+    async fn repeat(&self, sid: u32, gone: Vec<(Side, Price)>) {
+        // A pipeline that has ended is noticed by the next question.
+        self.questions.send(Question::Repeat { sid, gone }).await.unwrap_or_default();
+    }
+}
+
+/// A row with a number that no event of ours has would outlive every later one.
+async fn remove(past: &Past, level: &LatestLevel) -> Result<(), Error> {
+    let side = match level.side {
+        rows::Side::Yes => "yes",
+        rows::Side::No => "no",
+    };
+    past.store
+        .client()
+        .query(
+            "DELETE FROM latest_levels WHERE market_ticker = ? AND side = ? \
+             AND toInt64(price * 10000) = ? AND seq = ?",
+        )
+        .bind(&*level.market_ticker)
+        .bind(side)
+        .bind(level.price.0)
+        .bind(level.seq)
+        .execute()
+        .await
+}
+
+/// Where the one holds something and the other nothing.
+fn places(found: &Book, expected: &Book) -> Vec<(Side, Price)> {
+    let mut places = Vec::new();
+    for side in [Side::Yes, Side::No] {
+        let surplus = |level: &&Level| expected.size_at(side, level.price).units() == 0;
+        let levels = found.levels(side).iter().filter(surplus);
+        places.extend(levels.map(|level| (side, level.price)));
+    }
+    places
+}

@@ -1,0 +1,228 @@
+//! Metadata of markets, events and series: asked over REST in rounds, and for single markets when a
+//! lifecycle message says that something changed; kept in the catalog with their history.
+
+mod rest;
+
+use std::collections::{BTreeSet, HashSet};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use catalog::{Catalog, Changes, EventMeta, MarketFilter, MarketMeta, SeriesMeta};
+use exchange::rest::request::{self, MarketsQuery};
+use exchange::rest::{
+    EventMetadata, MarketMetadata, Page, SeriesMetadata, events_metadata, markets_metadata,
+    series_metadata,
+};
+use service::clock::Clock;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::catalog_notes::told;
+use crate::config;
+
+pub(crate) use rest::Rest;
+
+/// The most one page of markets may hold, by the exchange.
+const PAGE_MAX: u32 = 1_000;
+/// A list that does not end is a fault of the server.
+const PAGES_MAX: usize = 1_000;
+/// Tickers asked about in one request: the URL stays under 8 KB.
+const ASKED_MAX: usize = 100;
+/// Markets that left the list of open ones, asked about in one round.
+const LEFT_MAX: usize = 5_000;
+/// Lifecycle messages come in crowds, and REST may not know a market yet when its message comes.
+const GATHER: Duration = Duration::from_secs(2);
+/// Series change rarely and come as one long list: every so many rounds.
+const SERIES_EVERY: u64 = 12;
+/// A round that failed is tried again after this long, doubled up to the rounds' rhythm.
+const AGAIN_FIRST: Duration = Duration::from_secs(10);
+
+/// Who keeps the metadata.
+pub(crate) struct Metadata {
+    catalog: Catalog,
+    rest: Rest,
+    every: Duration,
+    asked: mpsc::Receiver<String>,
+    clock: Clock,
+}
+
+impl Metadata {
+    pub(crate) fn new(
+        catalog: Catalog,
+        rest: &config::Rest,
+        asked: mpsc::Receiver<String>,
+        clock: Clock,
+    ) -> anyhow::Result<Self> {
+        Ok(Self { catalog, rest: Rest::new(rest)?, every: rest.every, asked, clock })
+    }
+
+    /// Works until `stopping`.
+    pub(crate) async fn run(mut self, stopping: CancellationToken) -> anyhow::Result<()> {
+        let rounds = async {
+            let (mut number, mut again) = (0, AGAIN_FIRST);
+            loop {
+                let wait = match self.round(number).await {
+                    Ok(changes) => {
+                        (number, again) = (number + 1, AGAIN_FIRST);
+                        tracing::info!(
+                            component = "metadata",
+                            event = "metadata_round",
+                            new = changes.new,
+                            changed = changes.changed,
+                            "metadata are up to date"
+                        );
+                        self.every
+                    }
+                    Err(error) => {
+                        told(error, true);
+                        let wait = again.min(self.every);
+                        again *= 2;
+                        wait
+                    }
+                };
+                self.until(wait).await;
+            }
+        };
+        stopping.run_until_cancelled(rounds).await;
+        Ok(())
+    }
+
+    /// Until the next round, single markets are asked about.
+    async fn until(&mut self, wait: Duration) {
+        let over = tokio::time::sleep(wait);
+        tokio::pin!(over);
+        loop {
+            let first = tokio::select! {
+                () = &mut over => return,
+                first = self.asked.recv() => first,
+            };
+            let Some(first) = first else { return over.await };
+            tokio::time::sleep(GATHER).await;
+            let mut tickers = BTreeSet::from([first]);
+            while let Ok(ticker) = self.asked.try_recv() {
+                tickers.insert(ticker);
+            }
+            if let Err(error) = self.named(tickers.into_iter().collect()).await {
+                told(error, true);
+            }
+        }
+    }
+
+    async fn round(&self, number: u64) -> anyhow::Result<Changes> {
+        let mut all = Changes::default();
+        if number.is_multiple_of(SERIES_EVERY) {
+            let page = series_metadata(&self.rest.get(&request::series()).await?);
+            let series: Vec<SeriesMeta> = told_page(page)?.items.into_iter().map(series).collect();
+            add(&mut all, self.catalog.upsert_series(&series, self.now_ms()).await?);
+        }
+        let mut cursor = None;
+        for _ in 0..PAGES_MAX {
+            let asked = request::events(Some("open"), cursor.as_deref());
+            let page = told_page(events_metadata(&self.rest.get(&asked).await?))?;
+            let events: Vec<EventMeta> = page.items.into_iter().map(event).collect();
+            add(&mut all, self.catalog.upsert_events(&events, self.now_ms()).await?);
+            cursor = page.cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        anyhow::ensure!(cursor.is_none(), "the exchange's list of events has no end");
+        add(&mut all, self.open_markets().await?);
+        Ok(all)
+    }
+
+    /// All open markets, then those that were open and are no longer listed: how did they end?
+    async fn open_markets(&self) -> anyhow::Result<Changes> {
+        let (mut all, mut open, mut cursor) = (Changes::default(), HashSet::new(), None);
+        for _ in 0..PAGES_MAX {
+            let asked = request::markets(&MarketsQuery {
+                status: Some("open"),
+                limit: Some(PAGE_MAX),
+                cursor: cursor.as_deref(),
+                ..MarketsQuery::default()
+            });
+            let page = told_page(markets_metadata(&self.rest.get(&asked).await?))?;
+            let markets: Vec<MarketMeta> = page.items.into_iter().map(market).collect();
+            open.extend(markets.iter().map(|market| market.ticker.clone()));
+            add(&mut all, self.catalog.upsert_markets(&markets, self.now_ms()).await?);
+            cursor = page.cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        anyhow::ensure!(cursor.is_none(), "the exchange's list of markets has no end");
+        let left = self.left(&open).await?;
+        if !left.is_empty() {
+            add(&mut all, self.named(left).await?);
+        }
+        Ok(all)
+    }
+
+    /// Markets that the catalog holds as active and the exchange no longer lists.
+    async fn left(&self, open: &HashSet<String>) -> anyhow::Result<Vec<String>> {
+        let status = Some("active".to_owned());
+        let mut filter = MarketFilter { status, ..MarketFilter::default() };
+        let mut left = Vec::new();
+        while left.len() < LEFT_MAX {
+            let page = self.catalog.markets(&filter).await?;
+            let Some(last) = page.last() else { break };
+            filter.after.clone_from(&last.stored.meta.ticker);
+            let tickers = page.into_iter().map(|market| market.stored.meta.ticker);
+            left.extend(tickers.filter(|ticker| !open.contains(ticker)));
+        }
+        Ok(left)
+    }
+
+    /// Asks about markets by name.
+    async fn named(&self, tickers: Vec<String>) -> anyhow::Result<Changes> {
+        let mut all = Changes::default();
+        for chunk in tickers.chunks(ASKED_MAX) {
+            let limit = Some(PAGE_MAX);
+            let asked =
+                request::markets(&MarketsQuery { tickers: chunk, limit, ..Default::default() });
+            let page = told_page(markets_metadata(&self.rest.get(&asked).await?))?;
+            let markets: Vec<MarketMeta> = page.items.into_iter().map(market).collect();
+            add(&mut all, self.catalog.upsert_markets(&markets, self.now_ms()).await?);
+        }
+        Ok(all)
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.clock.wall_ns().div_euclid(1_000_000)
+    }
+}
+
+fn told_page<T>(page: Result<Page<T>, exchange::rest::BadBody>) -> anyhow::Result<Page<T>> {
+    page.context("the exchange's answer is not understood")
+}
+
+fn add(all: &mut Changes, more: Changes) {
+    all.new += more.new;
+    all.changed += more.changed;
+}
+
+fn market(from: MarketMetadata) -> MarketMeta {
+    MarketMeta {
+        ticker: from.ticker,
+        event_ticker: from.event_ticker,
+        status: from.status,
+        open_ms: from.open_ms,
+        close_ms: from.close_ms,
+        result: from.result,
+        body: from.body,
+    }
+}
+
+fn event(from: EventMetadata) -> EventMeta {
+    EventMeta {
+        ticker: from.ticker,
+        series_ticker: from.series_ticker,
+        title: from.title,
+        category: from.category,
+        body: from.body,
+    }
+}
+
+fn series(from: SeriesMetadata) -> SeriesMeta {
+    SeriesMeta { ticker: from.ticker, title: from.title, category: from.category, body: from.body }
+}
