@@ -39,7 +39,7 @@ const CLOSE_MAX: Duration = Duration::from_secs(1);
 
 /// Markets that the exchange did not give us are asked for again after this, and less often each time: an unopened one is
 /// there when it opens.
-const AGAIN_AFTER: Duration = Duration::from_secs(30);
+const AGAIN_AFTER: Duration = Duration::from_secs(5);
 const AGAIN_AFTER_MAX: Duration = Duration::from_secs(600);
 
 const SPOOL_FAILS: &str = "the spool takes no frames";

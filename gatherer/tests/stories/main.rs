@@ -9,5 +9,6 @@ mod follow;
 mod harness;
 mod markets;
 mod polls;
+mod scale;
 mod tls;
 mod truth;
