@@ -1,0 +1,14 @@
+output "instance_id" {
+  description = "For Session Manager: aws ssm start-session --target."
+  value       = aws_instance.this.id
+}
+
+output "volume_id" {
+  description = "The data volume."
+  value       = aws_ebs_volume.data.id
+}
+
+output "role_arn" {
+  description = "The machine's role."
+  value       = aws_iam_role.this.arn
+}

@@ -1,0 +1,4 @@
+# No provider: everything here is logic, and its tests run anywhere.
+terraform {
+  required_version = ">= 1.9"
+}
