@@ -2,7 +2,7 @@
 //! should be, at a bounded rate.
 //!
 //! - `get_snapshot`: the exchange shows the book on one of the lanes; the merge compares at equal clock.
-//! - `events`, `latest_book`: what ClickHouse holds is compared with the merge's book (`store`).
+//! - `events`, `latest_levels`: what ClickHouse holds is compared with the merge's book (`store`).
 //! - `rest`: books that gatherers polled over REST are looked for in the record (`polled`).
 //!
 //! A difference is a metric, a log line with the market's name, and it heals: the merge replaces a

@@ -50,8 +50,7 @@ pub(crate) enum Note {
 pub(crate) struct Notes(Option<mpsc::Sender<Note>>);
 
 impl Note {
-    /// What a canonical record says to the catalog.
-    pub(crate) fn of(record: &Record) -> Option<Self> {
+    fn of(record: &Record) -> Option<Self> {
         match record {
             Record::Market { sid, market_id, ticker } => {
                 let (ticker, market_id) = (ticker.clone(), *market_id);
@@ -69,6 +68,13 @@ impl Notes {
     /// For a pipeline without catalog.
     pub(crate) fn nowhere() -> Self {
         Self(None)
+    }
+
+    /// What a canonical record says to the catalog.
+    pub(crate) fn note(&self, record: &Record) {
+        if let Some(note) = Note::of(record) {
+            self.send(note);
+        }
     }
 
     pub(crate) fn send(&self, note: Note) {

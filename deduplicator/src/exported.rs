@@ -71,6 +71,9 @@ pub const METRICS: &[Metric] = &[
     // The audit of the record.
     Metric::counter("audit_compared_total", "Books compared with another source, by which.").by("kind", AUDIT_KINDS),
     Metric::counter("audit_differences_total", "Books that differed from it.").by("kind", AUDIT_KINDS),
+    Metric::counter("audit_unanswered_total", "Lanes asked for a book to compare that did not show it in a minute."),
+    Metric::counter("catalog_errors_total", "Failures of the catalog or of REST_URL; tried again."),
+    Metric::counter("catalog_notes_shed_total", "Sessions, gatherers and names that the catalog was too slow to take."),
     // The journal.
     Metric::gauge("dedup_journal_bytes", "Bytes of the journal on disk."),
     Metric::gauge("dedup_journal_unsynced_bytes", "Bytes of the journal that are written and not yet fsynced."),
@@ -94,7 +97,7 @@ pub const METRICS: &[Metric] = &[
     Metric::gauge("parquet_retry_age_seconds", "How long the archive has been failing; 0: it is not."),
 ];
 
-const AUDIT_KINDS: &[&str] = &["get_snapshot", "rest", "latest_levels"];
+const AUDIT_KINDS: &[&str] = &["get_snapshot", "rest", "latest_levels", "events"];
 
 const HOLE_CAUSES: &[&str] = &[
     "all_lanes_broken",

@@ -25,7 +25,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::activity::Activity;
 use crate::audit::Tally;
-use crate::catalog_notes::{Note, Notes};
+use crate::catalog_notes::Notes;
 use crate::ingest::{Event, Refresh};
 use crate::journal::Journal;
 use crate::recover::Recovered;
@@ -185,7 +185,7 @@ impl Pipeline {
             match output {
                 Output::Record(record) => {
                     self.activity.note(&record);
-                    Note::of(&record).map(|note| self.ends.notes.send(note));
+                    self.ends.notes.note(&record);
                     self.journal.append(&record).await?;
                 }
                 Output::Refresh { source, market_ticker } => {

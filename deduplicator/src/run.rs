@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use service::clock::Clock;
-use service::{http, lifecycle, metrics, ports};
+use service::{http, lifecycle, metrics, ports, sd_notify};
 use tokio_util::sync::CancellationToken;
 
 use crate::assembly::{self, Stops};
@@ -48,6 +48,9 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> anyhow::Resu
     if let Some(path) = &config.port_file {
         ports::write(path, &addresses)?;
     }
+    let systemd = sd_notify::Notifier::from_environment();
+    assembled.parts.start("watchdog", systemd.clone().watchdog(stops.surfaces.clone()));
+    systemd.ready();
     tracing::info!(component = "program", event = "started", %addresses, "the deduplicator works");
     let cause = tokio::select! {
         () = stop => Ok(()),
@@ -56,6 +59,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> anyhow::Resu
     };
     let since_ns = clock.mono_ns();
     lifecycle::shutdown_requested(&cause);
+    systemd.stopping();
     stops.ingest.cancel();
     if cause.is_err() {
         // The chain of ends may be broken: everybody is told.

@@ -6,6 +6,7 @@
 mod answers;
 mod books;
 mod error;
+mod metadata;
 pub mod request;
 
 use std::fmt;
@@ -20,6 +21,10 @@ pub use answers::{
 };
 pub use books::{RestBook, orderbook, orderbooks};
 pub use error::{ErrorBody, RestError, rest_error_text};
+pub use metadata::{
+    EventMetadata, MarketMetadata, Page, SeriesMetadata, events_metadata, markets_metadata,
+    series_metadata,
+};
 pub use request::{API_ROOT, MarketsQuery, Request, TradesQuery};
 
 /// A body that is not what was asked for.

@@ -93,6 +93,12 @@ impl Book {
             .collect()
     }
 
+    /// Whether anything stands at a place.
+    pub(crate) fn holds(&self, side: Side, price: Price) -> bool {
+        let levels = &self.sides[usize::from(side == Side::No)];
+        levels.binary_search_by_key(&price.units(), |level| level.0).is_ok()
+    }
+
     /// The places that hold something here and nothing in `other`.
     pub(crate) fn missing_in(&self, other: &Self) -> Vec<(Side, Price)> {
         let mut missing = Vec::new();

@@ -4,7 +4,7 @@ use exchange::{Level, Side};
 use uuid::Uuid;
 
 use crate::{
-    input::GathererIndex,
+    input::{GathererIndex, Source},
     market::Market,
     merge::Merge,
     totals::{GathererTotals, Totals},
@@ -38,6 +38,12 @@ impl MarketView<'_> {
     /// One side of the book, rising by price, sizes above zero.
     pub fn levels(&self, side: Side) -> Vec<Level> {
         self.market.book.levels(side == Side::No)
+    }
+
+    /// The sessions that have a lane covering the head.
+    pub fn sources(&self) -> Vec<Source> {
+        let covers = self.market.segments.iter().filter(|segment| segment.covers());
+        covers.map(|segment| segment.lane.source()).collect()
     }
 }
 

@@ -165,6 +165,7 @@ const CANONICAL_FILES: &[File] = &[
         "lane_minutes_fates",
         include_str!("../migrations/canonical/0010_lane_minutes_fates.sql"),
     ),
+    ("book_at", include_str!("../migrations/canonical/0011_book_at.sql")),
 ];
 
 const GATHERER_FILES: &[File] = &[

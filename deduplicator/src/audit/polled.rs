@@ -175,7 +175,7 @@ fn passes_through(mut book: Book, steps: &[Step], shown: &Book) -> bool {
                 let price = u16::try_from(step.price.0).ok().and_then(Price::from_units);
                 let Some(price) = price else { continue };
                 // A level below zero is the other comparisons' to find.
-                drop(book.change(side, price, Size::from_units(step.qty.0)));
+                book.change(side, price, Size::from_units(step.qty.0)).unwrap_or_default();
             }
         }
         if book == *shown {

@@ -71,12 +71,12 @@ impl Audit {
         };
         let resting = latest.iter().filter(|level| level.size.0 > 0);
         let found = book(resting.map(|level| (level.side, level.price, level.size)));
-        self.tally.latest_book.checked("latest_book");
+        self.tally.latest_levels.checked("latest_levels");
         if found == expected && foreign.is_empty() {
             return Ok(());
         }
         let what = "latest_levels hold another book than the events make";
-        self.tally.latest_book.differs("latest_book", ticker, what);
+        self.tally.latest_levels.differs("latest_levels", ticker, what);
         for level in foreign {
             remove(past, level).await?;
         }

@@ -22,7 +22,7 @@ pub(crate) struct Kind {
 pub(crate) struct Tally {
     pub(crate) get_snapshot: Kind,
     pub(crate) events: Kind,
-    pub(crate) latest_book: Kind,
+    pub(crate) latest_levels: Kind,
     pub(crate) rest: Kind,
     unanswered: AtomicU64,
     /// Since when an answer is waited for.
@@ -41,7 +41,7 @@ pub(crate) struct Counts {
 pub(crate) struct Report {
     pub(crate) get_snapshot: Counts,
     pub(crate) events: Counts,
-    pub(crate) latest_book: Counts,
+    pub(crate) latest_levels: Counts,
     pub(crate) rest: Counts,
     pub(crate) unanswered: u64,
 }
@@ -49,7 +49,7 @@ pub(crate) struct Report {
 impl Kind {
     pub(crate) fn checked(&self, kind: &'static str) {
         self.checked.fetch_add(1, Ordering::Relaxed);
-        metrics::counter!("audit_checked_total", "kind" => kind).increment(1);
+        metrics::counter!("audit_compared_total", "kind" => kind).increment(1);
     }
 
     /// A difference in a market: an alarm.
@@ -102,7 +102,7 @@ impl Tally {
         Report {
             get_snapshot: self.get_snapshot.counts(),
             events: self.events.counts(),
-            latest_book: self.latest_book.counts(),
+            latest_levels: self.latest_levels.counts(),
             rest: self.rest.counts(),
             unanswered: self.unanswered.load(Ordering::Relaxed),
         }

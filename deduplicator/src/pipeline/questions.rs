@@ -40,7 +40,7 @@ impl Pipeline {
                 drop(answer.send(held));
             }
             Question::Compare { about, turn, answer } => {
-                drop(answer.send(self.compare(about, turn)));
+                answer.send(self.compare(about, turn)).unwrap_or_default();
             }
             Question::Repeat { sid, gone } => {
                 self.merge.repeat_book(sid, gone, self.clock.wall_ns());

@@ -134,6 +134,11 @@ fn trades_of(path: &str, query: &TradesQuery<'_>) -> Request {
         .with("cursor", query.cursor)
 }
 
+/// `GET /events` in this status, up to 200 a page.
+pub fn events(status: Option<&str>, cursor: Option<&str>) -> Request {
+    Request::new("/events").with("status", status).with("limit", Some(200)).with("cursor", cursor)
+}
+
 /// `GET /series`
 pub fn series() -> Request {
     Request::new("/series")
