@@ -1,7 +1,7 @@
 //! Named places in the programs at which a test can end the process as a power cut would, hold it, let
 //! an operation of the disk fail, or set the wall clock wrong.
 //!
-//! Without the feature `failpoints`, which only `system-tests` turns on, every function here is empty
+//! In a release build, and without the feature `failpoints`, which only `system-tests` turns on, every function is empty
 //! and nothing reads the environment. With it, `FAILPOINTS` says what happens where:
 //!
 //! ```text
@@ -11,15 +11,15 @@
 //! ```
 //! and `FAILPOINT_CLOCK` names a file that holds milliseconds to add to the wall clock.
 
-#[cfg(feature = "failpoints")]
+#[cfg(all(feature = "failpoints", debug_assertions))]
 mod armed;
-#[cfg(feature = "failpoints")]
+#[cfg(all(feature = "failpoints", debug_assertions))]
 mod plan;
 
-#[cfg(feature = "failpoints")]
+#[cfg(all(feature = "failpoints", debug_assertions))]
 pub use armed::{fails, hit, wall_offset_ns};
 
-#[cfg(not(feature = "failpoints"))]
+#[cfg(not(all(feature = "failpoints", debug_assertions)))]
 mod absent {
     /// A place at which a test may end or hold the process.
     #[inline(always)]
@@ -41,5 +41,5 @@ mod absent {
     }
 }
 
-#[cfg(not(feature = "failpoints"))]
+#[cfg(not(all(feature = "failpoints", debug_assertions)))]
 pub use absent::{fails, hit, wall_offset_ns};

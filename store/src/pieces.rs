@@ -112,8 +112,7 @@ impl Pieces {
         let mut now = self.locked();
         now.sure = now.fresh;
         if piece.rows.end >= rows {
-            now.at += 1;
-            (now.cut.table, now.cut.done) = (now.at, 0);
+            (now.cut.table, now.cut.done) = (now.at + 1, 0);
         } else {
             now.cut.done = piece.rows.end as u64;
         }

@@ -1,7 +1,5 @@
 //! A store with too little memory for a batch takes it in pieces, each row once.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
-
 use std::time::Duration;
 
 use clickhouse_dev::{ClickHouse, Options as Engine};

@@ -285,10 +285,11 @@ impl Program {
             // One that has ended meanwhile is what is wanted.
             kill(Pid::from_raw(i32::try_from(pid)?), Signal::SIGKILL).unwrap_or_default();
         }
-        if let Some(child) = &mut self.child {
-            // It takes note of its child's end, so that nothing of it is left when we go on.
-            let ended = tokio::time::timeout(NOTICED_MAX, child.wait()).await;
-            drop(ended);
+        // It takes note of its child's end, so that nothing of it is left when we go on.
+        if let Some(child) = &mut self.child
+            && tokio::time::timeout(NOTICED_MAX, child.wait()).await.is_ok()
+        {
+            self.child = None;
         }
         self.kill().await
     }
