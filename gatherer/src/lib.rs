@@ -10,6 +10,7 @@ mod budget;
 mod choice;
 mod config;
 mod connections;
+mod decode_again;
 mod dial;
 mod discovery;
 mod exported;

@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Args, Config,
     board::Board,
+    decode_again,
     discovery,
     health::Vitals,
     housekeeping::{House, keep_house},
@@ -49,7 +50,8 @@ const THREADS_MAX: Duration = Duration::from_secs(2);
 /// The whole program, for any binary that wants to host it.
 pub fn main_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
-    if let Some(code) = probe::asked("kalshi-gatherer", &args) {
+    if let Some(code) = probe::asked("kalshi-gatherer", &args).or_else(|| decode_again::asked(&args))
+    {
         return code;
     }
     let args = match Args::try_parse_from(args) {

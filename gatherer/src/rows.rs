@@ -62,16 +62,7 @@ impl GathererRows {
     fn frame(&mut self, at: Position, session: u64, stamp: Stamp, bytes: &[u8]) {
         // A WebSocket text message is UTF-8; the socket has checked it.
         let frame = String::from_utf8_lossy(bytes).into_owned();
-        if let Ok(decoded) = exchange::decode(&frame) {
-            let from = From {
-                session,
-                stamp,
-                sid: decoded.sid.unwrap_or(0),
-                seq: decoded.seq.unwrap_or(0),
-                asked_for: decoded.id.is_some(),
-            };
-            self.message(from, &decoded.message);
-        }
+        self.understood(session, stamp, &frame);
         let recv_ts = rows::UnixMicros(stamp.wall_ns.div_euclid(1_000));
         self.frames.push(rows::RawFrame {
             session,
@@ -80,6 +71,25 @@ impl GathererRows {
             recv_ts,
             frame,
         });
+    }
+
+    /// The rows of a frame that is stored raw already. `false`: it cannot be decoded.
+    pub(crate) fn decoded_again(&mut self, raw: &rows::RawFrame) -> bool {
+        let stamp = Stamp { wall_ns: raw.recv_ts.0.saturating_mul(1_000), mono_ns: 0 };
+        self.understood(raw.session, stamp, &raw.frame)
+    }
+
+    fn understood(&mut self, session: u64, stamp: Stamp, frame: &str) -> bool {
+        let Ok(decoded) = exchange::decode(frame) else { return false };
+        let from = From {
+            session,
+            stamp,
+            sid: decoded.sid.unwrap_or(0),
+            seq: decoded.seq.unwrap_or(0),
+            asked_for: decoded.id.is_some(),
+        };
+        self.message(from, &decoded.message);
+        true
     }
 
     fn message(&mut self, from: From, message: &Message<'_>) {
