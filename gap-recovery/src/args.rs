@@ -159,7 +159,7 @@ pub enum Command {
         #[command(flatten)]
         which: Which,
         /// Folder for DAY.md and DAY.json; without it the text is printed.
-        #[arg(long, default_value = "")]
-        out: PathBuf,
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
     },
 }

@@ -132,8 +132,7 @@ fn task(command: &Command, now_ms: i64, problems: &mut Problems) -> Task {
         Command::Show { which } => Task::Show(filter(which, "all")),
         Command::Verify { which } => Task::Verify(filter(which, "repaired")),
         Command::Report { which, out } => {
-            let out = Some(out.clone()).filter(|path| !path.as_os_str().is_empty());
-            Task::Report { filter: filter(which, "all"), out }
+            Task::Report { filter: filter(which, "all"), out: out.clone() }
         }
         Command::Poll { tickers, dry_run } => {
             for wrong in tickers.iter().filter(|ticker| !is_ticker(ticker)) {

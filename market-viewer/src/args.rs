@@ -26,8 +26,8 @@ pub struct Args {
     pub rate: String,
 
     /// Appends every change to this file, one JSON object a line.
-    #[arg(long, default_value = "", value_name = "FILE")]
-    pub ndjson: PathBuf,
+    #[arg(long, value_name = "FILE")]
+    pub ndjson: Option<PathBuf>,
 
     /// Ends after so many changes; 0: never.
     #[arg(long, default_value = "0", value_name = "N")]

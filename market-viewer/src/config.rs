@@ -56,7 +56,7 @@ impl Config {
                 ticker: args.ticker.clone(),
                 is_compact: args.compact,
                 every: Duration::from_secs_f64(1.0 / rate),
-                ndjson: Some(args.ndjson.clone()).filter(|path| !path.as_os_str().is_empty()),
+                ndjson: args.ndjson.clone(),
                 changes_max: changes.ok().filter(|changes| *changes > 0),
                 url,
                 admin_token: args.admin_token.clone(),

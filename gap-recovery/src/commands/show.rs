@@ -84,8 +84,8 @@ fn time(ms: i64) -> String {
 
 async fn trades(tools: &Tools<'_>, hole: &Hole) -> anyhow::Result<Counted> {
     let sql = format!(
-        "SELECT countIf(NOT recovered) AS live, countIf(recovered) AS recovered FROM \
-         (SELECT trade_id, min(recovered) AS recovered FROM trades WHERE market_ticker = ? \
+        "SELECT countIf(NOT fetched) AS live, countIf(fetched) AS recovered FROM \
+         (SELECT trade_id, min(recovered) AS fetched FROM trades WHERE market_ticker = ? \
          AND ts BETWEEN {} AND {} GROUP BY trade_id)",
         time(hole.from_ms),
         time(hole.to_ms)
