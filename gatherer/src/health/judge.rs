@@ -36,6 +36,9 @@ fn capture(health: &Health, reasons: &mut Vec<(Verdict, String)>) {
     let down = health.connections.iter().filter(|connection| !connection.connected).count();
     if all == 0 {
         reasons.push((Verdict::Down, "no markets are known yet".to_owned()));
+    } else if health.connections.iter().all(|connection| connection.markets == 0) {
+        // One connection is open all the same, to hear of new ones.
+        reasons.push((Verdict::Degraded, "no market is open that MARKET_TICKERS asks for".to_owned()));
     } else if down == all {
         reasons.push((Verdict::Down, "no connection to the exchange".to_owned()));
     } else if down > 0 {
@@ -150,6 +153,10 @@ mod tests {
     fn capturing_nothing_is_down_and_less_is_degraded() {
         use Verdict::{Degraded, Down};
         check(|h| h.connections.clear(), &[(Down, "no markets are known yet")]);
+        check(
+            |h| h.connections.iter_mut().for_each(|connection| connection.markets = 0),
+            &[(Degraded, "no market is open that MARKET_TICKERS asks for")],
+        );
         check(
             |h| h.connections.iter_mut().for_each(|connection| connection.connected = false),
             &[(Down, "no connection to the exchange")],
