@@ -51,7 +51,7 @@ impl Market {
         }
         let rank = |at: usize| {
             let gatherer = self.segments[at].lane.gatherer;
-            (self.strikes(gatherer), gatherer)
+            (self.strikes(gatherer, now), gatherer)
         };
         let differing = relations.iter().filter(|related| related.1 == Relation::Differ);
         let other = differing.map(|related| related.0).min_by_key(|&at| rank(at))?;

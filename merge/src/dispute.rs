@@ -20,6 +20,9 @@ use crate::{
 const QUARANTINE_SECONDS: u64 = 1;
 /// About an hour.
 const QUARANTINE_DOUBLINGS: u8 = 12;
+/// A strike is forgiven for every hour without another: what happened weeks ago must not decide a
+/// dispute of today. A restart begins the hour anew.
+const FORGIVEN_AFTER_SECONDS: u64 = 3_600;
 /// A quarantined lane that did not answer is asked again after this many seconds.
 const ASK_AGAIN_SECONDS: u64 = 30;
 
@@ -34,6 +37,9 @@ pub(crate) struct Offence {
     until: Moment,
     #[serde(skip)]
     ask_at: Moment,
+    /// The last offence.
+    #[serde(skip)]
+    struck: Moment,
 }
 
 /// Lanes at the end of the log say different things about the next event.
@@ -53,6 +59,13 @@ pub(crate) struct Challenge {
     pub(crate) wall_ns: i64,
 }
 
+impl Offence {
+    fn strikes_at(&self, now: Moment) -> u8 {
+        let forgiven = now.since(self.struck).as_secs() / FORGIVEN_AFTER_SECONDS;
+        self.strikes.saturating_sub(u8::try_from(forgiven).unwrap_or(u8::MAX))
+    }
+}
+
 impl Market {
     /// Takes a lane out: what it holds is not used.
     pub(crate) fn quarantine(&mut self, shared: &mut Shared, at: usize, now: Moment) {
@@ -62,11 +75,12 @@ impl Market {
         let at = known.unwrap_or_else(|| {
             let (out, until, ask_at) = (None, now, now);
             let gatherer = lane.gatherer;
-            self.offences.push(Offence { gatherer, strikes: 0, out, until, ask_at });
+            self.offences.push(Offence { gatherer, strikes: 0, out, until, ask_at, struck: now });
             self.offences.len() - 1
         });
         let offence = &mut self.offences[at];
-        offence.strikes = (offence.strikes + 1).min(QUARANTINE_DOUBLINGS);
+        offence.strikes = (offence.strikes_at(now) + 1).min(QUARANTINE_DOUBLINGS);
+        offence.struck = now;
         offence.out = Some(lane);
         let seconds = match offence.strikes {
             0 | 1 => 0,
@@ -131,9 +145,9 @@ impl Market {
         }
     }
 
-    pub(crate) fn strikes(&self, gatherer: GathererIndex) -> u8 {
+    pub(crate) fn strikes(&self, gatherer: GathererIndex, now: Moment) -> u8 {
         let offence = self.offences.iter().find(|offence| offence.gatherer == gatherer);
-        offence.map_or(0, |offence| offence.strikes)
+        offence.map_or(0, |offence| offence.strikes_at(now))
     }
 
     pub(crate) fn is_out(&self, gatherer: GathererIndex) -> bool {
@@ -157,7 +171,7 @@ impl Market {
     /// Moments of a former process mean nothing: everybody is asked at once.
     pub(crate) fn offences_resumed(&mut self, now: Moment) {
         for offence in &mut self.offences {
-            (offence.until, offence.ask_at) = (now, now);
+            (offence.until, offence.ask_at, offence.struck) = (now, now, now);
         }
     }
 
@@ -204,7 +218,7 @@ impl Market {
         let best = parties.iter().copied().filter(|&at| !self.segments[at].pending.is_empty());
         let best = best.min_by_key(|&at| {
             let gatherer = self.segments[at].lane.gatherer;
-            (self.strikes(gatherer), gatherer)
+            (self.strikes(gatherer, now), gatherer)
         })?;
         Some(Verdict::Undecided(best))
     }
@@ -236,4 +250,20 @@ pub(crate) enum Verdict {
     Refuted(Vec<usize>),
     /// Nothing tells; this one has the best record.
     Undecided(usize),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strikes_are_forgiven_one_an_hour() {
+        let struck = Moment::from_nanos(5_000_000_000);
+        let gatherer = GathererIndex(0);
+        let (until, ask_at) = (struck, struck);
+        let offence = Offence { gatherer, strikes: 3, out: None, until, ask_at, struck };
+        let after =
+            |seconds| offence.strikes_at(struck.plus(std::time::Duration::from_secs(seconds)));
+        assert_eq!([0, 3_599, 3_600, 7_300, 999_999_999].map(after), [3, 3, 2, 1, 0]);
+    }
 }

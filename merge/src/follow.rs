@@ -38,6 +38,7 @@ impl Market {
     ) -> bool {
         let key = clock.unwrap_or_else(|| u64::try_from(change.ts_ms).unwrap_or(0));
         let Some(at) = self.open_segment(lane) else {
+            self.relist(shared, lane);
             let out = self.is_quarantined(lane);
             self.account(shared, &from, if out { Fate::Quarantined } else { Fate::Uncovered });
             return false;
@@ -95,6 +96,10 @@ impl Market {
         from: Provenance,
         now: Moment,
     ) {
+        if !self.unlisted.is_empty() && self.is_unlisted(lane, shown.asked) {
+            self.account(shared, &from, Fate::Uncovered);
+            return;
+        }
         if let Some(at) = self.open_segment(lane) {
             let segment = &mut self.segments[at];
             let clock = shown.clock.unwrap_or(segment.newest);
@@ -174,8 +179,9 @@ impl Market {
             }
             (Says::Snapshot(shown), What::Base) => {
                 let same = shown.book.hash() == entry.hash;
+                let older = shown.clock.is_some_and(|s| s < entry.clock);
                 let beyond = shown.clock.is_some_and(|s| s > entry.clock);
-                (!same && !beyond).then_some(Fate::Late)
+                (older || (!same && !beyond)).then_some(Fate::Late)
             }
             (_, What::Base) => None,
             (Says::Delta(change), What::Delta(held))
@@ -212,8 +218,13 @@ impl Market {
         Advance::Moved
     }
 
-    /// The entry it stands at has been forgotten: counted by its place, not compared.
+    /// The entry it stands at has been forgotten: the lane is only counted until its clock is one
+    /// that can be compared. Without clock it is counted by its place.
     fn advance_forgotten(&mut self, shared: &mut Shared, at: usize, now: Moment) -> Advance {
+        if self.segments[at].newest > 0 {
+            self.segments[at].stage = Stage::Behind(None);
+            return Advance::Moved;
+        }
         let segment = &mut self.segments[at];
         let snapshot = segment.pending.front().map(|item| matches!(item.says, Says::Snapshot(_)));
         if snapshot == Some(true) {
@@ -240,8 +251,16 @@ impl Market {
                 self.audit(shared, at, now);
                 Advance::Moved
             }
+            // Whatever led it here, the next event is not older than the last.
+            Some(Says::Delta(_)) if self.is_older(at) => Advance::Diverged,
             _ => Advance::AtEnd,
         }
+    }
+
+    fn is_older(&self, at: usize) -> bool {
+        let segment = &self.segments[at];
+        let front = segment.pending.front();
+        segment.newest > 0 && front.is_some_and(|item| item.clock < self.clock)
     }
 
     fn advance_unplaced(&mut self, shared: &mut Shared, at: usize, now: Moment) -> Advance {

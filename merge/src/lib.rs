@@ -9,7 +9,7 @@
 //! (`follow`), so that identity needs no search. Segments at the end of the log vote on the next
 //! event (`vote`, and `quick` for the common case). Contradictions end in quarantine (`dispute`),
 //! gaps in holes (`holes`, `begin`). `settle` runs these until nothing moves. `replay` brings the
-//! canonical side forward after a restart.
+//! canonical side forward after a restart; `listing` ends lanes of markets that were unsubscribed.
 //!
 //! What cannot be known, and what is done then:
 //! - The last covering lane ends inside a clock's deltas and the missing rest sums to nothing: a
@@ -31,6 +31,7 @@ mod holes;
 mod input;
 mod lane;
 mod levels;
+mod listing;
 mod log;
 mod market;
 mod merge;

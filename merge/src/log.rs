@@ -133,6 +133,11 @@ impl Log {
         }
     }
 
+    /// Whether the last entry that fell out of the window is a closing snapshot of this clock.
+    pub(crate) fn forgot_closing(&self, s: u64) -> bool {
+        self.trimmed.is_some_and(|trimmed| trimmed.what == What::Emptied && trimmed.clock == s)
+    }
+
     /// The newest index, from `from` on, before which the book had this hash.
     pub(crate) fn newest_with_hash(&self, hash: u64, from: u64) -> Option<u64> {
         let oldest = from.max(self.first);

@@ -1,6 +1,6 @@
 //! One market: its head, book and log, and the only places where its canonical stream grows.
 
-use exchange::{Moment, Size};
+use exchange::{Moment, Price, Side, Size};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -14,6 +14,9 @@ use crate::{
     segment::{Item, LaneKey, Segment},
     shared::Shared,
 };
+
+/// Deltas of one clock come together: after this long the last clock's are all there.
+const QUIET_NS: i64 = 2_000_000_000;
 
 #[derive(Serialize, Deserialize, Clone, Debug)]
 pub(crate) struct Market {
@@ -36,6 +39,8 @@ pub(crate) struct Market {
     pub(crate) book: Book,
     pub(crate) log: Log,
     pub(crate) segments: Vec<Segment>,
+    /// Lanes that go on without this market.
+    pub(crate) unlisted: Vec<LaneKey>,
     pub(crate) offences: Vec<Offence>,
     pub(crate) dispute: Option<Box<Dispute>>,
     pub(crate) challenge: Option<Challenge>,
@@ -53,6 +58,9 @@ pub(crate) struct Market {
     pub(crate) snapshot_wall: i64,
     pub(crate) pending: usize,
     pub(crate) cells: Vec<Cell>,
+    /// The book is to be repeated for readers, with tombstones for these places.
+    #[serde(skip)]
+    pub(crate) repeat: Option<Vec<(Side, Price)>>,
     /// Since when the next event waits for a second opinion.
     #[serde(skip)]
     pub(crate) waiting: Option<Moment>,
@@ -77,6 +85,7 @@ impl Market {
             book: Book::default(),
             log: Log::default(),
             segments: Vec::new(),
+            unlisted: Vec::new(),
             offences: Vec::new(),
             dispute: None,
             challenge: None,
@@ -89,6 +98,7 @@ impl Market {
             snapshot_wall: i64::MIN,
             pending: 0,
             cells: Vec::new(),
+            repeat: None,
             waiting: None,
             timer: None,
         }
@@ -246,15 +256,39 @@ impl Market {
         let every = shared.config.checkpoint_every.as_nanos() as i64;
         let old = next.wall_ns.saturating_sub(self.snapshot_wall) >= every;
         let many = self.since_snapshot >= shared.config.checkpoint_deltas;
-        if clock == self.clock || self.since_snapshot == 0 || !(old || many) {
-            return;
+        let due = self.repeat.is_some() || (self.since_snapshot > 0 && (old || many));
+        if clock != self.clock && due {
+            self.repeat_now(shared, next);
         }
+    }
+
+    /// Repeats our book as soon as no clock's deltas are cut in two by it: at once if the market has
+    /// been quiet for a while. `gone` are levels that a store holds wrongly.
+    pub(crate) fn repeat_soon(
+        &mut self,
+        shared: &mut Shared,
+        gone: Vec<(Side, Price)>,
+        wall_ns: i64,
+    ) {
+        self.repeat.get_or_insert_default().extend(gone);
+        let Some(last) = self.log.last().map(|entry| entry.from).filter(|_| self.started) else {
+            return;
+        };
+        if wall_ns.saturating_sub(last.wall_ns) >= QUIET_NS {
+            self.repeat_now(shared, &last);
+        }
+    }
+
+    fn repeat_now(&mut self, shared: &mut Shared, next: &Provenance) {
         let from = Provenance {
             wall_ns: next.wall_ns,
             ..self.log.last().map_or(*next, |entry| entry.from)
         };
         let book = std::mem::take(&mut self.book);
-        let record = self.snapshot_record(&book, self.clock, Origin::Checkpoint, from);
+        let mut record = self.snapshot_record(&book, self.clock, Origin::Checkpoint, from);
+        let gone = self.repeat.take().unwrap_or_default();
+        record.vanished =
+            gone.into_iter().filter(|(side, price)| !book.holds(*side, *price)).collect();
         self.book = book;
         self.took_snapshot(shared, &record);
         shared.emit(Record::Snapshot(Box::new(record)));
@@ -303,6 +337,8 @@ impl Market {
             let needed = self.segments.iter().filter_map(Segment::joined).min().unwrap_or(end);
             ((end - needed.min(end)) as usize).clamp(config.window_min, config.window)
         };
+        // A lane that comes from before must find the last clock's deltas together.
+        let keep = keep.max((usize::from(self.of_clock) + 1).min(config.window));
         let trimmed = self.log.trim_below(end.saturating_sub(keep as u64));
         shared.remembered = shared.remembered + 1 - trimmed;
     }

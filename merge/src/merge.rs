@@ -1,6 +1,6 @@
 //! The merge as its caller sees it: inputs in, outputs out, time as an argument.
 
-use exchange::{Frame, Message, Moment};
+use exchange::{Frame, Message, Moment, Price, Side};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -111,6 +111,15 @@ impl Merge {
     /// The next thing to do, in order.
     pub fn poll(&mut self) -> Option<Output> {
         self.shared.outputs.pop_front()
+    }
+
+    /// Repeats a market's book as a snapshot, once no clock's deltas are cut in two by it, for a store
+    /// that lost its way: `gone` are places where it holds what the book may not.
+    pub fn repeat_book(&mut self, sid: u32, gone: Vec<(Side, Price)>, wall_ns: i64) {
+        let at = (sid as usize).checked_sub(1);
+        if let Some(market) = at.and_then(|at| self.markets.get_mut(at)) {
+            market.repeat_soon(&mut self.shared, gone, wall_ns);
+        }
     }
 
     /// The accounts of all minutes before `before_minute` (Unix minutes), forgotten here.
@@ -238,7 +247,13 @@ impl Merge {
                 let sessions = &mut self.shared.gatherer_mut(lane.gatherer).sessions;
                 let session = sessions.iter_mut().find(|held| held.session == lane.session);
                 if session.is_some_and(|session| session.lane(*sid).restart()) {
+                    self.markets.iter_mut().for_each(|m| m.forget_unlisted(|key| key == lane));
                     self.end_lanes(|key| key == lane, HoleCause::AllLanesBroken, now);
+                }
+            }
+            Message::Ok(reply) if of_sid => {
+                if let Some(tickers) = &reply.market_tickers {
+                    self.list(lane, tickers, now);
                 }
             }
             Message::Unsubscribed if of_sid => {
@@ -304,8 +319,9 @@ impl Merge {
     /// Lanes end in every market.
     fn end_lanes(&mut self, is_of: impl Fn(LaneKey) -> bool, cause: HoleCause, now: Moment) {
         for market in &mut self.markets {
-            if cause == HoleCause::AllSessionsClosed && !market.offences.is_empty() {
+            if cause == HoleCause::AllSessionsClosed {
                 market.forget_out(&is_of);
+                market.forget_unlisted(&is_of);
             }
             if market.end_lane(&is_of, cause) {
                 market.settle(&mut self.shared, now);

@@ -88,6 +88,8 @@ impl Market {
         }
         match self.log.find(s, start.shown.book.hash()) {
             Some(next) => Found::Join(next),
+            // It may stand before the closing snapshot of its clock, which was forgotten.
+            None if self.log.forgot_closing(s) => Found::Behind,
             // Our last clock's deltas may not be all there yet.
             None if s == self.clock => Found::Wait,
             None => Found::Deny,

@@ -68,6 +68,9 @@ impl Market {
         {
             return None;
         }
+        if clock < self.clock && self.segments[at].newest > 0 {
+            return None;
+        }
         let end = self.log.end();
         let mut tally = Tally { agree: 1, counted: 1, first: from };
         for (other, segment) in self.segments.iter().enumerate() {

@@ -1,12 +1,12 @@
 //! From the gatherers' logs into the merge: streams that stall, restarts of the merge.
 
-use merge::{Input, Output, Source};
+use merge::{Input, Merge, Output, Source};
 use rand::Rng;
 
 use super::{
     plan::MS,
     truth::TICKERS,
-    world::{Checkpoint, Happens, Kept, TAIL, WALL, World},
+    world::{Checkpoint, Happens, Kept, TAIL, WALL, World, config_of},
 };
 
 impl World {
@@ -83,19 +83,32 @@ impl World {
 
     /// The process ends; what was not fsynced is gone; another goes on from the checkpoint.
     pub(crate) fn crash(&mut self) {
-        let Some(checkpoint) = self.checkpoint.take() else { return };
-        let kept = self.rng.random_range(checkpoint.journal..=self.journal.len());
+        let lost = self.plan.lost_checkpoints && self.rng.random_bool(0.5);
+        let checkpoint = self.checkpoint.take().filter(|_| !lost);
+        let (bytes, delivered, journal) = match &checkpoint {
+            Some(held) => (Some(&held.bytes), held.delivered.clone(), held.journal),
+            None if self.plan.lost_checkpoints => (None, vec![0; self.gatherers.len()], 0),
+            None => return,
+        };
+        let kept = self.rng.random_range(journal..=self.journal.len());
         self.journal.truncate(kept);
-        self.merge = postcard::from_bytes(&checkpoint.bytes).expect("reads back");
-        for record in &self.journal[checkpoint.journal..] {
+        self.merge = match bytes {
+            Some(bytes) => postcard::from_bytes(bytes).expect("reads back"),
+            None => Merge::new(config_of(&self.plan)),
+        };
+        for record in &self.journal[journal..] {
             self.merge.apply(record);
             assert_eq!(self.merge.poll(), None, "a replay emits nothing");
         }
         self.merge.resumed(Self::moment(self.time));
-        for (gatherer, delivered) in self.gatherers.iter_mut().zip(&checkpoint.delivered) {
-            gatherer.delivered = *delivered;
+        for (g, delivered) in delivered.into_iter().enumerate() {
+            self.gatherers[g].index = self.merge.gatherer(&format!("g{g}"));
+            self.gatherers[g].delivered = delivered;
         }
-        self.checkpoint = Some(checkpoint);
+        if checkpoint.is_none() {
+            self.minutes.clear();
+        }
+        self.checkpoint = checkpoint;
         self.drain();
         for g in 0..self.gatherers.len() {
             self.stream(g, self.gatherers[g].up);

@@ -4,8 +4,10 @@ pub(crate) mod feed;
 pub(crate) mod lie;
 pub(crate) mod oracle;
 pub(crate) mod plan;
+pub(crate) mod sound;
 pub(crate) mod truth;
+pub(crate) mod venue;
 pub(crate) mod world;
 
-pub(crate) use plan::Plan;
+pub(crate) use plan::{KINDS, Plan};
 pub(crate) use world::World;

@@ -2,16 +2,15 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
-use exchange::{Frame, Message, Moment};
+use exchange::{Frame, Moment};
 use merge::{Config, GathererIndex, LaneMinute, Merge, Record};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use uuid::Uuid;
 
 use super::{
-    lie::lie,
     plan::{MS, Plan},
-    truth::{Truth, frame, trade},
+    truth::Truth,
 };
 
 /// What the simulated wall clocks show at the start.
@@ -22,8 +21,17 @@ pub(crate) const TAIL: i64 = 120_000 * MS;
 /// What a frame is about, for the oracle only.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) enum Tag {
-    Event { market: usize, at: usize },
-    State { market: usize, era: usize, state: usize },
+    Event {
+        market: usize,
+        at: usize,
+    },
+    State {
+        market: usize,
+        era: usize,
+        state: usize,
+    },
+    /// The lane's markets are these from here on, a bit each.
+    Listed(u8),
     Trade(Uuid),
     Other,
 }
@@ -48,23 +56,33 @@ pub(crate) enum Happens {
     Resync(usize, u64, Option<usize>),
     Stream(usize, bool),
     Status(bool),
+    List(usize, usize, bool),
     NewEra,
     Checkpoint,
     Crash,
     Tick,
+    Timeouts,
 }
 
-struct Session {
-    id: u64,
-    seq: [u64; 3],
-    received: i64,
+pub(crate) struct Session {
+    pub(crate) id: u64,
+    pub(crate) seq: [u64; 3],
+    pub(crate) received: i64,
+    /// A bit a market.
+    pub(crate) listed: u8,
+}
+
+impl Session {
+    pub(crate) fn lists(&self, market: usize) -> bool {
+        self.listed & 1 << market != 0
+    }
 }
 
 pub(crate) struct Gatherer {
     pub(crate) index: GathererIndex,
-    session: Option<Session>,
-    sessions: u64,
-    latency: i64,
+    pub(crate) session: Option<Session>,
+    pub(crate) sessions: u64,
+    pub(crate) latency: i64,
     pub(crate) skew: i64,
     pub log: Vec<(i64, Kept)>,
     pub(crate) delivered: usize,
@@ -92,23 +110,16 @@ pub(crate) struct World {
     pub minutes: Vec<LaneMinute>,
     pub alarms: Vec<merge::Alarm>,
     pub(crate) checkpoint: Option<Checkpoint>,
-    paused: bool,
-    trades: u128,
+    pub(crate) paused: bool,
+    pub(crate) trades: u128,
 }
 
 impl World {
     pub(crate) fn new(plan: Plan) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
-        let config = Config {
-            window: plan.window,
-            window_min: plan.window.min(32),
-            checkpoint_deltas: 25,
-            hole_wait: Duration::from_secs(30),
-            ..Config::default()
-        };
         let markets =
             (0..plan.markets).map(|index| Truth::new(index, plan.clockless, &mut rng)).collect();
-        let mut merge = Merge::new(config);
+        let mut merge = Merge::new(config_of(&plan));
         let gatherers = (0..plan.gatherers)
             .map(|at| Gatherer {
                 index: merge.gatherer(&format!("g{at}")),
@@ -148,13 +159,21 @@ impl World {
         for g in 0..plan.gatherers {
             let opens = self.rng.random_range(0..300 * MS);
             self.at(opens, Happens::Open(g));
-            for _ in 0..plan.cuts {
+            let cuts = if plan.harms(self.gatherers[g].lies) { plan.cuts } else { 0 };
+            for _ in 0..cuts {
                 let when = self.rng.random_range(3_000 * MS..plan.length);
                 self.at(when, Happens::Cut(g, 0));
             }
+            for _ in 0..plan.relists {
+                let when = self.rng.random_range(2_000 * MS..plan.length);
+                let back = when + self.rng.random_range(MS..4_000 * MS);
+                let market = self.rng.random_range(0..plan.markets);
+                self.at(when, Happens::List(g, market, false));
+                self.at(back, Happens::List(g, market, true));
+            }
             for _ in 0..plan.stalls {
-                let when = self.rng.random_range(6_000 * MS..plan.length);
-                let back = when + self.rng.random_range(10 * MS..8_000 * MS);
+                let when = self.rng.random_range(plan.length.min(18_000 * MS) / 3..plan.length);
+                let back = when + self.rng.random_range(10 * MS..plan.stall);
                 self.at(when, Happens::Stream(g, false));
                 self.at(back, Happens::Stream(g, true));
             }
@@ -174,6 +193,9 @@ impl World {
             self.at(crash, Happens::Crash);
         }
         self.at(plan.tick, Happens::Tick);
+        if plan.late_timeouts > 0 {
+            self.at(plan.late_timeouts, Happens::Timeouts);
+        }
     }
 
     pub(crate) fn at(&mut self, time: i64, what: Happens) {
@@ -194,7 +216,9 @@ impl World {
     /// Runs to the end.
     pub(crate) fn run(&mut self) {
         while let Some(Reverse((time, key))) = self.queue.pop() {
-            self.timeouts(time);
+            if self.plan.late_timeouts == 0 {
+                self.timeouts(time);
+            }
             self.time = time;
             let what = self.events.remove(&key).expect("queued");
             self.happen(what);
@@ -222,175 +246,35 @@ impl World {
             Happens::Resync(g, session, market) => self.resync(g, session, market),
             Happens::Stream(g, up) => self.stream(g, up),
             Happens::Status(active) => self.status(active),
+            Happens::List(g, market, listed) => self.list(g, market, listed),
             Happens::NewEra => self.new_era(),
             Happens::Checkpoint => self.take_checkpoint(),
             Happens::Crash => self.crash(),
             Happens::Tick => self.tick(),
-        }
-    }
-
-    fn act(&mut self, market: usize) {
-        if self.time >= self.plan.length {
-            return;
-        }
-        let wait = self.rng.random_range(MS..2 * self.plan.pace);
-        self.at(self.time + wait, Happens::Act(market));
-        if self.paused {
-            return;
-        }
-        let ts_ms = (WALL + self.time) / MS;
-        let closes = self.plan.closes;
-        let range = self.markets[market].act(closes, ts_ms, &mut self.rng);
-        let traded = self.rng.random_bool(0.3).then(|| {
-            self.trades += 1;
-            Uuid::from_u128(self.trades)
-        });
-        for g in 0..self.gatherers.len() {
-            let Some(session) = self.gatherers[g].session.as_ref().map(|session| session.id) else {
-                continue;
-            };
-            let cut = self.rng.random_range(0..1_000) < self.plan.cut_in_group;
-            let upto = if cut { self.rng.random_range(range.clone()) } else { range.end };
-            for at in range.start..upto {
-                let message = self.markets[market].message(at);
-                self.send(g, 1, None, message.clone(), Tag::Event { market, at });
-                if matches!(message, Message::Snapshot(_)) {
-                    let era = self.markets[market].era;
-                    let again = Tag::State { market, era, state: at + 1 };
-                    self.send(g, 1, None, message, again);
+            Happens::Timeouts => {
+                self.merge.handle_timeout(Self::moment(self.time));
+                self.drain();
+                if self.time < self.plan.length + TAIL {
+                    self.at(self.time + self.plan.late_timeouts, Happens::Timeouts);
                 }
             }
-            if let Some(trade_id) = traded {
-                self.send(g, 2, None, trade(market, trade_id, ts_ms), Tag::Trade(trade_id));
-            }
-            if cut {
-                let when = self.gatherers[g].session.as_ref().map_or(self.time, |s| s.received + 1);
-                self.at(when, Happens::Cut(g, session));
-            }
         }
     }
+}
 
-    /// The exchange sends; the network and the liar do what they do.
-    fn send(&mut self, g: usize, sid: u32, id: Option<u64>, message: Message<'static>, tag: Tag) {
-        let (drop, bad) = (self.plan.drop, self.plan.bad);
-        let mut message = message;
-        let luck = self.rng.random_range(0..1_000);
-        let jitter = self.rng.random_range(0..5 * MS);
-        let lies = self.gatherers[g].lies && self.rng.random_bool(0.15);
-        let gatherer = &mut self.gatherers[g];
-        let Some(session) = &mut gatherer.session else { return };
-        if lies && !lie(&mut message, &mut self.rng) {
-            return;
-        }
-        session.seq[sid as usize] += 1;
-        session.received = (session.received + 1).max(self.time + gatherer.latency + jitter);
-        let (session_id, when) = (session.id, session.received);
-        let frame = frame(sid, Some(session.seq[sid as usize]), id, message);
-        if luck < drop + bad {
-            let resync = self.rng.random_range(20 * MS..900 * MS);
-            if self.rng.random_bool(0.7) {
-                self.at(when + resync, Happens::Resync(g, session_id, None));
-            }
-            if luck >= drop {
-                self.at(when, Happens::Receive(g, session_id, None, Tag::Other));
-            }
-            return;
-        }
-        let frame = Box::new(frame);
-        self.at(when, Happens::Receive(g, session_id, Some(frame.clone()), tag));
-        if luck >= 1_000 - self.plan.repeat {
-            self.at(when, Happens::Receive(g, session_id, Some(frame), tag));
-        }
+/// The bounds of a plan; the waits are the real ones.
+pub(crate) fn config_of(plan: &Plan) -> Config {
+    let mut config = Config {
+        window: plan.window,
+        window_min: plan.window.min(32),
+        checkpoint_deltas: 25,
+        hole_wait: Duration::from_secs(30),
+        ..Config::default()
+    };
+    if let Some(bounds) = &plan.bounds {
+        config.pending_market = bounds.pending_market;
+        config.pending_total = bounds.pending_total;
+        config.window_total = bounds.window_total;
     }
-
-    fn keep(&mut self, g: usize, what: Kept) {
-        let wall = WALL + self.time + self.gatherers[g].skew;
-        self.gatherers[g].log.push((wall, what));
-        self.after(0, 5 * MS, Happens::Forward(g));
-    }
-
-    fn receive(&mut self, g: usize, session: u64, frame: Option<Box<Frame<'static>>>, tag: Tag) {
-        if self.gatherers[g].session.as_ref().is_none_or(|open| open.id != session) {
-            return;
-        }
-        match frame {
-            Some(frame) => self.keep(g, Kept::Frame(session, frame, tag)),
-            None => self.keep(g, Kept::Bad(session)),
-        }
-    }
-
-    fn open(&mut self, g: usize) {
-        if self.gatherers[g].session.is_some() {
-            return;
-        }
-        if self.paused {
-            self.after(100 * MS, 900 * MS, Happens::Open(g));
-            return;
-        }
-        let gatherer = &mut self.gatherers[g];
-        gatherer.sessions += 1;
-        let id = gatherer.sessions;
-        gatherer.session = Some(Session { id, seq: [0; 3], received: self.time });
-        self.keep(g, Kept::Opened(id));
-        for sid in [1, 2] {
-            let message = Message::Subscribed { channel: "orderbook_delta", sid };
-            let frame = Frame { sid: None, seq: None, ..frame(sid, None, Some(1), message) };
-            self.keep(g, Kept::Frame(id, Box::new(frame), Tag::Other));
-        }
-        self.snapshots(g, None, None);
-    }
-
-    fn snapshots(&mut self, g: usize, id: Option<u64>, only: Option<usize>) {
-        for market in 0..self.markets.len() {
-            if only.is_some_and(|only| only != market) {
-                continue;
-            }
-            let truth = &self.markets[market];
-            let (era, state) = (truth.era, truth.now());
-            let message = truth.snapshot(era, state);
-            self.send(g, 1, id, message, Tag::State { market, era, state });
-        }
-    }
-
-    fn resync(&mut self, g: usize, session: u64, market: Option<usize>) {
-        if self.gatherers[g].session.as_ref().is_some_and(|open| open.id == session) {
-            self.snapshots(g, Some(7), market);
-        }
-    }
-
-    /// `session` 0: whichever is open.
-    fn cut(&mut self, g: usize, session: u64) {
-        let Some(open) = &self.gatherers[g].session else { return };
-        if session != 0 && open.id != session {
-            return;
-        }
-        let id = open.id;
-        self.gatherers[g].session = None;
-        if self.rng.random_bool(0.2) {
-            // The gatherer itself died: nobody wrote the end down.
-            self.gatherers[g].sessions = ((self.gatherers[g].sessions >> 32) + 1) << 32;
-        } else {
-            self.keep(g, Kept::Closed(id));
-        }
-        self.after(50 * MS, 3_000 * MS, Happens::Open(g));
-    }
-
-    fn status(&mut self, active: bool) {
-        self.paused = !active;
-        for g in 0..self.gatherers.len() {
-            if !active {
-                self.after(0, 500 * MS, Happens::Cut(g, 0));
-            }
-            if self.plan.status {
-                self.keep(g, Kept::Status(active));
-            }
-        }
-    }
-
-    fn new_era(&mut self) {
-        for market in &mut self.markets {
-            market.new_era(&mut self.rng);
-        }
-        self.status(true);
-    }
+    config
 }
