@@ -6,8 +6,8 @@ use crate::status::{ClickHouseStatus, GathererStatus, Status};
 const LAG_SECONDS_MAX: f64 = 30.0;
 /// A store that fails for longer than this is not healthy.
 const RETRY_SECONDS_MAX: f64 = 15.0;
-/// A store may be this far behind: the longest usual flush and a slow minute.
-const STORE_LAG_SECONDS_MAX: f64 = 120.0;
+/// A store may be this far behind: a slow minute.
+const STORE_LAG_SECONDS_MAX: f64 = 60.0;
 /// Checkpoints come every ten seconds unless set otherwise; without them nothing is acked.
 const CHECKPOINT_SECONDS_MAX: f64 = 300.0;
 /// The pipeline shows itself four times a second, or is stuck.

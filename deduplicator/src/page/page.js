@@ -161,8 +161,9 @@ function stores(all) {
   ]);
   const state = (id, word, said) => { $(id).className = `state ${word}`; text(id, said); };
   if (clickhouse) {
-    const isWell = clickhouse.reachable;
-    state("clickhouse-state", isWell ? "ok" : "down", isWell ? "reachable" : "takes no rows");
+    const isBehind = clickhouse.lag_seconds > 30;
+    if (!clickhouse.reachable) state("clickhouse-state", "down", "takes no rows");
+    else state("clickhouse-state", isBehind ? "degraded" : "ok", isBehind ? "behind" : "takes rows");
     facts("clickhouse", [
       ["Rows, last 5 min", count(clickhouse.rows_ingested_last_5m)], ["Rows since the start", count(clickhouse.rows_total)],
       ["Behind the journal", `${seconds(clickhouse.lag_seconds)}, ${bytes(clickhouse.lag_bytes)}`],

@@ -4,8 +4,8 @@ use super::{Health, Verdict};
 
 /// While a batch is retried for less than this, the store is still called reachable: one retry is everyday life.
 const RETRYING_NS_MAX: i64 = 5_000_000_000;
-/// The local store may be this far behind: twice the longest flush and a slow minute.
-const STORE_LAG_SECONDS_MAX: f64 = 120.0;
+/// The local store may be this far behind: a slow minute.
+const STORE_LAG_SECONDS_MAX: f64 = 60.0;
 /// A deduplicator acks what its second newest checkpoint holds: some 20 s. Beyond this it is stuck.
 const UNACKED_SECONDS_MAX: f64 = 120.0;
 /// From this share of its quota on, the spool is told to be nearly full.
