@@ -34,6 +34,7 @@ mod levels;
 mod listing;
 mod log;
 mod market;
+mod memory;
 mod merge;
 mod minutes;
 mod output;

@@ -1,13 +1,9 @@
-//! A bounded memory of what was already said, and by which frame first.
+//! Hashes of what was said.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     hash::{BuildHasherDefault, Hash, Hasher},
 };
-
-use serde::{Deserialize, Serialize};
-
-use crate::record::Provenance;
 
 /// A fast hasher for keys that nobody chooses in order to collide.
 #[derive(Clone, Copy, Default, Debug)]
@@ -52,69 +48,9 @@ pub(crate) fn fingerprint(value: &impl Hash) -> u128 {
     u128::from(low.finish()) | u128::from(high.finish()) << 64
 }
 
-/// What the memory says about a key.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Seen {
-    New,
-    /// Said before by this frame.
-    Before(Provenance),
-    /// Older than the memory: whether it was said cannot be known.
-    TooOld,
-}
-
-/// Keys with the time of what they stand for, the oldest forgotten first.
-#[derive(Serialize, Deserialize, Clone, Debug, Default)]
-pub(crate) struct Memory {
-    known: QuickMap<u128, Provenance>,
-    /// In order of arrival.
-    order: VecDeque<(i64, u128)>,
-    /// The newest time that was forgotten for want of room.
-    forgotten_ms: Option<i64>,
-    newest_ms: i64,
-}
-
-impl Memory {
-    pub(crate) fn look(&self, key: u128, ts_ms: i64, age_ms: i64) -> Seen {
-        if let Some(from) = self.known.get(&key) {
-            return Seen::Before(*from);
-        }
-        let aged = ts_ms < self.newest_ms.saturating_sub(age_ms);
-        if aged || self.forgotten_ms.is_some_and(|forgotten| ts_ms <= forgotten) {
-            return Seen::TooOld;
-        }
-        Seen::New
-    }
-
-    pub(crate) fn keep(&mut self, key: u128, ts_ms: i64, from: Provenance, kept: usize) {
-        if self.known.insert(key, from).is_none() {
-            self.order.push_back((ts_ms, key));
-            self.newest_ms = self.newest_ms.max(ts_ms);
-        }
-        while self.order.len() > kept {
-            let Some((ts_ms, key)) = self.order.pop_front() else { return };
-            self.known.remove(&key);
-            self.forgotten_ms = Some(self.forgotten_ms.map_or(ts_ms, |held| held.max(ts_ms)));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_key_is_new_once_and_too_old_when_it_may_have_been_forgotten() {
-        let mut memory = Memory::default();
-        let from = Provenance { seq: 9, ..Provenance::default() };
-        for (key, ts_ms) in [(1, 100), (2, 200), (3, 300)] {
-            assert_eq!(memory.look(key, ts_ms, 1_000), Seen::New);
-            memory.keep(key, ts_ms, from, 2);
-        }
-        assert_eq!(memory.look(2, 200, 1_000), Seen::Before(from));
-        assert_eq!(memory.look(1, 100, 1_000), Seen::TooOld);
-        assert_eq!(memory.look(7, 150, 1_000), Seen::New);
-        assert_eq!(memory.look(7, 150, 100), Seen::TooOld);
-    }
 
     #[test]
     fn fingerprints_of_similar_values_differ() {

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     config::Config,
+    memory::{Memory, Seen},
     minutes::Fate,
     record::{LifecycleRecord, Provenance, Record, TickerRecord, TradeRecord},
-    seen::{Memory, Seen, fingerprint},
+    seen::fingerprint,
 };
 
 /// The three memories.
@@ -33,9 +34,9 @@ impl Streams {
     pub(crate) fn trade(&mut self, config: &Config, trade: &Trade<'_>, from: Provenance) -> Told {
         let key = trade.trade_id.as_u128();
         let age = config.trades_age.as_millis() as i64;
-        let seen = self.trades.look(key, trade.ts_ms, age);
-        told(seen, &from, || {
-            self.trades.keep(key, trade.ts_ms, from, config.trades_kept);
+        let seen = self.trades.look(key, trade.ts_ms, age, &from);
+        told(seen, || {
+            self.trades.keep(key, trade.ts_ms, &from, config.trades_kept);
             Record::Trade(Box::new(TradeRecord {
                 trade_id: trade.trade_id,
                 market_ticker: trade.market_ticker.to_owned(),
@@ -68,9 +69,9 @@ impl Streams {
             from,
         };
         let key = ticker_key(&record);
-        let seen = self.tickers.look(key, t.ts_ms, i64::MAX);
-        told(seen, &from, || {
-            self.tickers.keep(key, t.ts_ms, from, config.messages_kept);
+        let seen = self.tickers.look(key, t.ts_ms, i64::MAX, &from);
+        told(seen, || {
+            self.tickers.keep(key, t.ts_ms, &from, config.messages_kept);
             Record::Ticker(Box::new(record))
         })
     }
@@ -83,9 +84,9 @@ impl Streams {
     ) -> Told {
         let key = fingerprint(&(message.kind, message.msg));
         let ms = from.wall_ns.div_euclid(1_000_000);
-        let seen = self.lifecycle.look(key, ms, i64::MAX);
-        told(seen, &from, || {
-            self.lifecycle.keep(key, ms, from, config.messages_kept);
+        let seen = self.lifecycle.look(key, ms, i64::MAX, &from);
+        told(seen, || {
+            self.lifecycle.keep(key, ms, &from, config.messages_kept);
             Record::Lifecycle(Box::new(LifecycleRecord {
                 kind: message.kind.to_owned(),
                 market_ticker: message.market_ticker.map(str::to_owned),
@@ -104,30 +105,27 @@ impl Streams {
         match record {
             Record::Trade(trade) => {
                 let key = trade.trade_id.as_u128();
-                self.trades.keep(key, trade.ts_ms, trade.from, config.trades_kept);
+                self.trades.keep(key, trade.ts_ms, &trade.from, config.trades_kept);
             }
             Record::Ticker(ticker) => {
                 let key = ticker_key(ticker);
-                self.tickers.keep(key, ticker.ts_ms, ticker.from, config.messages_kept);
+                self.tickers.keep(key, ticker.ts_ms, &ticker.from, config.messages_kept);
             }
             Record::Lifecycle(message) => {
                 let key = fingerprint(&(message.kind.as_str(), message.msg.as_str()));
                 let ms = message.from.wall_ns.div_euclid(1_000_000);
-                self.lifecycle.keep(key, ms, message.from, config.messages_kept);
+                self.lifecycle.keep(key, ms, &message.from, config.messages_kept);
             }
             _ => {}
         }
     }
 }
 
-fn told(seen: Seen, from: &Provenance, make: impl FnOnce() -> Record) -> Told {
+fn told(seen: Seen, make: impl FnOnce() -> Record) -> Told {
     let (fate, skew_us, record) = match seen {
         Seen::New => (Fate::First, None, Some(make())),
-        Seen::Before(first) if first == *from => (Fate::First, None, None),
-        Seen::Before(first) => {
-            let skew_us = (from.wall_ns.saturating_sub(first.wall_ns) / 1000).max(0) as u64;
-            (Fate::Copy, Some(skew_us), None)
-        }
+        Seen::Again => (Fate::First, None, None),
+        Seen::Before { skew_us } => (Fate::Copy, Some(skew_us), None),
         Seen::TooOld => (Fate::Late, None, None),
     };
     Told { fate, skew_us, record }

@@ -1,0 +1,268 @@
+//! A bounded memory of what was already said, and when first: 40 bytes an entry.
+//!
+//! The entries lie in a ring, the oldest first; an open-addressed table of their numbers finds them.
+//! Only the ring is serialised.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::Provenance;
+
+/// Numbers of entries wrap at 31 bits, so that one value is left for an empty slot.
+const NUMBER_MASK: u32 = u32::MAX >> 1;
+const EMPTY: u32 = u32::MAX;
+
+/// What the memory says about a key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Seen {
+    New,
+    /// This very frame said it first: it is handed over again.
+    Again,
+    /// Said before by another frame, received so much earlier.
+    Before {
+        skew_us: u64,
+    },
+    /// Older than the memory: whether it was said cannot be known.
+    TooOld,
+}
+
+/// One key and the frame that said it first.
+#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
+struct Kept {
+    key: [u64; 2],
+    /// Its receipt.
+    wall_ns: i64,
+    /// Exchange time relative to the receipt.
+    ts_off_ms: i32,
+    /// The lane, mixed: with the receipt it names the frame.
+    lane: u16,
+}
+
+/// Keys with the time of what they stand for, the oldest forgotten first.
+#[derive(Serialize, Deserialize, Clone, Debug, Default)]
+pub(crate) struct Memory {
+    /// In order of arrival.
+    ring: VecDeque<Kept>,
+    /// The number of the first entry in the ring.
+    first: u32,
+    /// Numbers of entries by their key's hash; a power of two of them, a quarter at least empty.
+    #[serde(skip)]
+    slots: Vec<u32>,
+    /// The newest time that was forgotten for want of room.
+    forgotten_ms: Option<i64>,
+    newest_ms: i64,
+}
+
+impl Kept {
+    fn ts_ms(&self) -> i64 {
+        self.wall_ns.div_euclid(1_000_000).saturating_add(self.ts_off_ms.into())
+    }
+}
+
+impl Memory {
+    pub(crate) fn look(&mut self, key: u128, ts_ms: i64, age_ms: i64, from: &Provenance) -> Seen {
+        self.index();
+        if let Some(at) = self.find(split(key)) {
+            let first = self.ring[at];
+            if (first.wall_ns, first.lane) == (from.wall_ns, lane(from)) {
+                return Seen::Again;
+            }
+            let skew_us = (from.wall_ns.saturating_sub(first.wall_ns) / 1000).max(0) as u64;
+            return Seen::Before { skew_us };
+        }
+        let aged = ts_ms < self.newest_ms.saturating_sub(age_ms);
+        if aged || self.forgotten_ms.is_some_and(|forgotten| ts_ms <= forgotten) {
+            return Seen::TooOld;
+        }
+        Seen::New
+    }
+
+    pub(crate) fn keep(&mut self, key: u128, ts_ms: i64, from: &Provenance, kept: usize) {
+        self.index();
+        let key = split(key);
+        if self.find(key).is_some() {
+            return;
+        }
+        while self.ring.len() >= kept.max(1) {
+            self.forget_first();
+        }
+        let wall_ms = from.wall_ns.div_euclid(1_000_000);
+        let off = ts_ms.saturating_sub(wall_ms).clamp(i32::MIN.into(), i32::MAX.into()) as i32;
+        let entry = Kept { key, wall_ns: from.wall_ns, ts_off_ms: off, lane: lane(from) };
+        if self.ring.len() == self.ring.capacity() {
+            // By a quarter, not by double: most of the time the ring is as long as it may be.
+            let more = (self.ring.len() / 4).max(64).min(kept.max(64));
+            self.ring.reserve_exact(more);
+        }
+        self.ring.push_back(entry);
+        self.newest_ms = self.newest_ms.max(ts_ms);
+        if self.ring.len() * 4 > self.slots.len() * 3 {
+            self.rebuild();
+        } else {
+            let number = self.number(self.ring.len() - 1);
+            self.place(hash(key), number);
+        }
+    }
+
+    fn number(&self, at: usize) -> u32 {
+        self.first.wrapping_add(at as u32) & NUMBER_MASK
+    }
+
+    fn at(&self, number: u32) -> usize {
+        (number.wrapping_sub(self.first) & NUMBER_MASK) as usize
+    }
+
+    fn find(&self, key: [u64; 2]) -> Option<usize> {
+        let mask = self.slots.len().checked_sub(1)?;
+        let mut slot = hash(key) & mask;
+        while self.slots[slot] != EMPTY {
+            let at = self.at(self.slots[slot]);
+            if self.ring[at].key == key {
+                return Some(at);
+            }
+            slot = (slot + 1) & mask;
+        }
+        None
+    }
+
+    fn place(&mut self, hash: usize, number: u32) {
+        let mask = self.slots.len() - 1;
+        let mut slot = hash & mask;
+        while self.slots[slot] != EMPTY {
+            slot = (slot + 1) & mask;
+        }
+        self.slots[slot] = number;
+    }
+
+    /// After it was read from a checkpoint.
+    fn index(&mut self) {
+        if self.slots.is_empty() && !self.ring.is_empty() {
+            self.rebuild();
+        }
+    }
+
+    fn rebuild(&mut self) {
+        let slots = (self.ring.len() * 4 / 3 + 1).next_power_of_two().max(64);
+        self.slots = vec![EMPTY; slots];
+        for at in 0..self.ring.len() {
+            self.place(hash(self.ring[at].key), self.number(at));
+        }
+    }
+
+    fn forget_first(&mut self) {
+        let Some(oldest) = self.ring.front().copied() else { return };
+        let mask = self.slots.len() - 1;
+        let mut hole = hash(oldest.key) & mask;
+        while self.slots[hole] != self.first {
+            assert!(self.slots[hole] != EMPTY, "every entry of the ring is in the table");
+            hole = (hole + 1) & mask;
+        }
+        // What was placed behind it for want of its slot moves up, so that no search ends early.
+        let mut next = (hole + 1) & mask;
+        while self.slots[next] != EMPTY {
+            let home = hash(self.ring[self.at(self.slots[next])].key) & mask;
+            if next.wrapping_sub(home) & mask >= next.wrapping_sub(hole) & mask {
+                self.slots[hole] = self.slots[next];
+                hole = next;
+            }
+            next = (next + 1) & mask;
+        }
+        self.slots[hole] = EMPTY;
+        self.ring.pop_front();
+        self.first = (self.first + 1) & NUMBER_MASK;
+        let ts_ms = oldest.ts_ms();
+        self.forgotten_ms = Some(self.forgotten_ms.map_or(ts_ms, |held| held.max(ts_ms)));
+    }
+}
+
+fn split(key: u128) -> [u64; 2] {
+    [key as u64, (key >> 64) as u64]
+}
+
+fn hash(key: [u64; 2]) -> usize {
+    let mut x = key[0] ^ key[1].rotate_left(32);
+    x = (x ^ x >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    (x ^ x >> 32) as usize
+}
+
+fn lane(from: &Provenance) -> u16 {
+    let lane = from.session.rotate_left(16) ^ u64::from(from.sid) << 8 ^ u64::from(from.gatherer.0);
+    (lane.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use rand::{Rng as _, SeedableRng as _};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    fn from(wall_ns: i64) -> Provenance {
+        Provenance { wall_ns, ..Provenance::default() }
+    }
+
+    #[test]
+    fn a_key_is_new_once_and_too_old_when_it_may_have_been_forgotten() {
+        let mut memory = Memory::default();
+        for (key, ts_ms) in [(1, 100), (2, 200), (3, 300)] {
+            assert_eq!(memory.look(key, ts_ms, 1_000, &from(ts_ms)), Seen::New);
+            memory.keep(key, ts_ms, &from(ts_ms), 2);
+        }
+        assert_eq!(memory.look(2, 200, 1_000, &from(200)), Seen::Again);
+        let other = Provenance { session: 1, ..from(200) };
+        assert_eq!(memory.look(2, 200, 1_000, &other), Seen::Before { skew_us: 0 });
+        assert_eq!(memory.look(2, 200, 1_000, &from(7_200)), Seen::Before { skew_us: 7 });
+        assert_eq!(memory.look(1, 100, 1_000, &from(0)), Seen::TooOld);
+        assert_eq!(memory.look(7, 150, 1_000, &from(0)), Seen::New);
+        assert_eq!(memory.look(7, 150, 100, &from(0)), Seen::TooOld);
+    }
+
+    /// Beside a map that forgets by the same rule; now and then through a checkpoint.
+    #[test]
+    fn it_holds_the_newest_keys_and_no_others() {
+        for seed in 0..20 {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            let kept = rng.random_range(1..300);
+            let mut memory = Memory { first: NUMBER_MASK - 100, ..Memory::default() };
+            let mut model: HashMap<u128, i64> = HashMap::new();
+            let mut order: VecDeque<u128> = VecDeque::new();
+            for at in 0..3_000_i64 {
+                // Few different hashes, so that runs of slots form.
+                let key = u128::from(rng.random_range(0..40_u8)) << 60
+                    | u128::from(rng.random_range(0..20_u8));
+                let seen = memory.look(key, at, i64::MAX, &from(at));
+                let known = model.contains_key(&key);
+                assert_eq!(matches!(seen, Seen::Before { .. }), known, "seed {seed} at {at}");
+                memory.keep(key, at, &from(at), kept);
+                if !known {
+                    if order.len() >= kept {
+                        model.remove(&order.pop_front().expect("full"));
+                    }
+                    order.push_back(key);
+                    model.insert(key, at);
+                }
+                if rng.random_ratio(1, 500) {
+                    let bytes = postcard::to_allocvec(&memory).expect("serialises");
+                    memory = postcard::from_bytes(&bytes).expect("reads back");
+                }
+            }
+            assert_eq!(memory.ring.len(), model.len(), "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn a_full_memory_takes_at_most_48_bytes_an_entry() {
+        for kept in [200_000, 1_000_000] {
+            let mut memory = Memory::default();
+            for at in 0..kept as i64 + 10 {
+                let key = u128::from((at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+                memory.keep(key, at, &from(at), kept);
+            }
+            let bytes = memory.ring.capacity() * size_of::<Kept>() + memory.slots.len() * 4;
+            assert!(bytes <= 48 * kept, "{} bytes an entry", bytes / kept);
+        }
+    }
+}
