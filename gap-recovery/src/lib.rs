@@ -13,6 +13,9 @@
 //! The single deltas inside a hole are lost whatever its state: no interface gives them again. So the
 //! row in `gaps` stays for ever, and a backtest that needs the path leaves the span out.
 //!
+//! A market that opened while nobody listened has no hole: its record begins with its first snapshot.
+//! Its earlier trades can be had by naming it: `trades TICKER --span FROM..TO`.
+//!
 //! # When a hole is what
 //! - `open`: nobody has looked, or it could not be settled yet. A hole is not settled before its end
 //!   is older than the margin (60 s), since trades may reach REST and the stores late.

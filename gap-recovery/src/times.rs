@@ -39,10 +39,11 @@ pub(crate) fn length_ms(text: &str) -> Option<i64> {
     i64::from(number).checked_mul(unit_ms)
 }
 
-/// How long something took, for people: `12.3 s`, `4 min 5 s`, `3 h 2 min`.
+/// How long something took, for people: `64 ms`, `12.3 s`, `4 min 5 s`, `3 h 2 min`.
 pub(crate) fn length(ms: i64) -> String {
     let seconds = ms / 1_000;
     match seconds {
+        0 => format!("{ms} ms"),
         ..60 => format!("{}.{} s", seconds, ms % 1_000 / 100),
         60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
         _ => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
@@ -75,7 +76,7 @@ mod tests {
     #[test]
     fn lengths_are_told_in_the_unit_that_fits() {
         for (ms, text) in
-            [(0, "0.0 s"), (12_345, "12.3 s"), (245_000, "4 min 5 s"), (10_920_000, "3 h 2 min")]
+            [(64, "64 ms"), (12_345, "12.3 s"), (245_000, "4 min 5 s"), (10_920_000, "3 h 2 min")]
         {
             assert_eq!(length(ms), text);
         }

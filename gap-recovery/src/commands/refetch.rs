@@ -58,7 +58,11 @@ pub(super) async fn run(
     }
     bar.finish_and_clear();
     let json = json!({"dry_run": dry_run, "markets": markets});
-    say(tools.config.is_json, &json, &text(&markets, dry_run))
+    say(tools.config.is_json, &json, &text(&markets, dry_run))?;
+    let unknown: Vec<&str> =
+        markets.iter().filter(|market| !market.is_known).map(|m| m.ticker.as_str()).collect();
+    anyhow::ensure!(unknown.is_empty(), "the exchange knows no market {}", unknown.join(", "));
+    Ok(())
 }
 
 fn text(markets: &[Market], dry_run: bool) -> String {
