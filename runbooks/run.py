@@ -10,9 +10,11 @@ import concurrent.futures
 import os
 import pathlib
 import re
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -84,14 +86,42 @@ def run(page, env):
     return page.name, len(blocks), None
 
 
+class Systemd:
+    """Listens where the programs believe systemd to be: each must say that it is ready, that it works, and that it stops."""
+
+    def __init__(self, folder):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        path = os.path.join(folder, "notify")
+        self.socket.bind(path)
+        os.environ |= {"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "2000000"}
+        self.heard = {}
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self):
+        while True:
+            word = self.socket.recv(4096).decode()
+            self.heard[word] = self.heard.get(word, 0) + 1
+
+    def wrong(self, programs, seconds):
+        heard = dict(self.heard)
+        if heard.get("READY=1") != programs or heard.get("STOPPING=1") != programs:
+            yield f"systemd heard {heard}; each of {programs} programs must say READY=1 and STOPPING=1 once"
+        # Twice within two seconds and program is once a second; a loaded machine may be late, not silent.
+        if heard.get("WATCHDOG=1", 0) < programs * seconds / 3:
+            yield f"systemd heard {heard.get('WATCHDOG=1', 0)} signs of life of {programs} programs in {seconds:.0f} s"
+
+
 def main():
     pages = sorted(HERE.glob("*.md"))
     problems = [f"{page.name}: {what}" for page in pages for what in written_wrong(page)]
     wanted = [page for page in pages if not sys.argv[1:] or page.stem in sys.argv[1:]]
-    demo = Demo(command(), "--rate", "400", "--markets", "60")
     count = 0
+    ears = tempfile.TemporaryDirectory()
+    systemd = Systemd(ears.name)
+    demo = Demo(command(), "--rate", "400", "--markets", "60")
     try:
         demo.wait_until_up()
+        begun = time.time()
         wait_for_rows(demo)
         with tempfile.TemporaryDirectory() as work, concurrent.futures.ThreadPoolExecutor(3) as pool:
             env = environment(demo, work)
@@ -99,16 +129,19 @@ def main():
                 count += blocks
                 if failed:
                     problems.append(f"{name}: {failed}")
+        lived = time.time() - begun
     finally:
         demo.stop()
+    problems += systemd.wrong(len(demo.addresses), lived)
+    ears.cleanup()
     for problem in problems:
         print(f"problem: {problem}", file=sys.stderr)
     if problems:
         sys.exit(1)
-    print(f"runbooks: {count} blocks of {len(wanted)} pages ran against a live demo")
+    print(f"runbooks: {count} blocks of {len(wanted)} pages ran against a live demo; systemd would have heard {systemd.heard}")
 
 
-def wait_for_rows(demo, limit=120):
+def wait_for_rows(demo, limit=180):
     """Pages ask for what the tables hold: until the counts of the first minutes are there."""
     end = time.time() + limit
     url = demo.addresses["deduplicator"]["clickhouse"]
@@ -120,6 +153,7 @@ def wait_for_rows(demo, limit=120):
         except (OSError, ValueError):
             pass
         time.sleep(1)
+    demo.stop()
     sys.exit("no rows came")
 
 
