@@ -49,3 +49,46 @@ pub(crate) fn read(args: &Args, problems: &mut Problems) -> Upkeep {
     };
     Upkeep { linger, rebalance_every, poll_every, poll_slot }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::Config;
+
+    fn with(more: &[&str]) -> Result<Config, Vec<String>> {
+        let right =
+            ["kalshi-gatherer", "--key-id", "k", "--key-file", "k.pem", "--market-tickers", "all"];
+        Config::from_args(Args::try_parse_from(right.iter().chain(more)).expect("known flags"))
+    }
+
+    #[test]
+    fn what_is_said_is_read() {
+        let more = ["--mve-markets", "include", "--poll-every-secs", "60", "--poll-slot", "2/3"];
+        let config = with(&more).expect("right");
+        assert!(config.markets.combinations);
+        assert_eq!(config.upkeep.poll_every, Some(Duration::from_secs(60)));
+        assert_eq!(config.upkeep.poll_slot, "2/3".parse().ok());
+        let without = with(&["--poll-every-secs", "0"]).expect("right");
+        assert_eq!((without.upkeep.poll_every, without.markets.combinations), (None, false));
+    }
+
+    #[test]
+    fn each_mistake_is_named() {
+        let wrong = [
+            ("--mve-markets", "some", "MVE_MARKETS"),
+            ("--market-linger-secs", "0", "MARKET_LINGER_SECS"),
+            ("--rebalance-secs", "x", "REBALANCE_SECS"),
+            ("--poll-every-secs", "-1", "POLL_EVERY_SECS"),
+            ("--poll-slot", "4/3", "POLL_SLOT"),
+            ("--rest-percent", "101", "REST_PERCENT"),
+            ("--rest-url", "https://x.example/api", "REST_URL"),
+        ];
+        for (flag, value, name) in wrong {
+            let flag = format!("{flag}={value}");
+            let problems = with(&[&flag]).expect_err("wrong");
+            assert!(problems.len() == 1 && problems[0].starts_with(name), "{flag}: {problems:?}");
+        }
+    }
+}

@@ -28,7 +28,7 @@ async fn a_market_that_is_announced_is_captured_from_its_first_order() {
     let gatherer = venue.gatherer("east", &with(&[])).await;
     venue.tell("resume", "").await;
     gatherer.until_frames(100).await;
-    let create = json!({"do": "create", "ticker": "KXNEW-26-A", "open_in": 3, "share": 0.6});
+    let create = json!({"do": "create", "ticker": "KXNEW-26-A", "open_in": 8, "share": 0.6});
     venue.tell("markets", &create.to_string()).await;
     venue.until_subscribed("the new market", |all| all.contains("KXNEW-26-A")).await;
     venue
@@ -50,7 +50,7 @@ async fn a_market_that_is_announced_is_captured_from_its_first_order() {
 async fn what_opens_and_closes_by_the_clock_is_there_in_time_and_dropped_after_its_last_words() {
     let venue = Venue::open(&["--markets", "4", "--rate", "300"]).await;
     venue.tell("resume", "").await;
-    for (ticker, open_in, close_in) in [("KXCLOCK-26-SOON", 34, 600), ("KXCLOCK-26-OVER", 0, 6)] {
+    for (ticker, open_in, close_in) in [("KXCLOCK-26-SOON", 42, 600), ("KXCLOCK-26-OVER", 0, 14)] {
         let create = json!({"do": "create", "ticker": ticker, "open_in": open_in,
                             "close_in": close_in, "announce": false, "share": 0.3});
         venue.tell("markets", &create.to_string()).await;

@@ -54,6 +54,10 @@ async fn twenty_thousand_markets_fit() {
     println!("{MARKETS} markets on {} connections, at most {most} each", connections.len());
     sleep(WATCHED).await;
     let (now, peak) = (memory(program.0.id(), "VmRSS:"), memory(program.0.id(), "VmHWM:"));
-    println!("resident after {WATCHED:?} at 2000 deltas/s: {} MiB, peak {} MiB", now >> 10, peak >> 10);
+    println!(
+        "resident after {WATCHED:?} at 2000 deltas/s: {} MiB, peak {} MiB",
+        now >> 10,
+        peak >> 10
+    );
     assert!(peak < RSS_MAX_KIB, "{peak} KiB");
 }
