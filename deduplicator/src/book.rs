@@ -32,6 +32,8 @@ pub(crate) struct Held {
     pub(crate) clock: Option<u64>,
     pub(crate) ts_ms: i64,
     pub(crate) book: exchange::Book,
+    /// Whether a lane covers it: a market that nobody follows any more has none.
+    pub(crate) covered: bool,
 }
 
 impl Held {
@@ -45,6 +47,7 @@ impl Held {
             clock: market.clock,
             ts_ms: market.ts_ms,
             book: exchange::Book::from_levels(&yes, &no),
+            covered: !market.covering.is_empty(),
         }
     }
 

@@ -154,7 +154,15 @@ impl Fleet {
         });
         let gatherers = try_join_all(gatherers).await?;
         say("starting the deduplicator");
-        let settings = plan.deduplicator_settings(&canonical, &gatherers);
+        let venue = match (&plan.venue, &sim) {
+            (Venue::Live(live), _) => live.settings(),
+            (Venue::Simulated(_), Some(sim)) => sim.settings(DEDUPLICATOR),
+            (Venue::Simulated(_), None) => Vec::new(),
+        };
+        // It asks for metadata, without a key.
+        let rest = venue.into_iter().filter(|(name, _)| ["REST_URL", "CA_FILE"].contains(name));
+        let told = plan.deduplicator_settings(&canonical, &gatherers);
+        let settings: Vec<_> = rest.chain(told).collect();
         let deduplicator = Deduplicator::start(site, canonical, &gatherers, &settings).await?;
         Ok(Self { site: site.clone(), sim, gatherers, deduplicator })
     }

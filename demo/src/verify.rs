@@ -149,6 +149,7 @@ impl Outcome {
         let mut report = check_events(truth, streams, &rows).report;
         check_trades(truth, &archive::trades(&self.parquet)?, &mut report);
         check_tickers(truth, &archive::tickers(&self.parquet)?, &mut report);
+        check_lifecycle(truth, &archive::lifecycle(&self.parquet)?, &mut report);
         Ok(report)
     }
 }

@@ -17,10 +17,10 @@ use crate::pipeline::{About, Question};
 
 /// How long before its receipt a book may have been true: a cache, a slow answer, clocks apart.
 const BEFORE_MS: i64 = 10_000;
-/// How long after: clocks apart.
-const AFTER_MS: i64 = 5_000;
+/// How long after: a market that closes is empty over REST up to twelve seconds before the feed says so.
+const AFTER_MS: i64 = 15_000;
 /// Looked at so long after their receipt that everything around it is stored.
-const RIPE_MS: i64 = 15_000;
+const RIPE_MS: i64 = 25_000;
 const LOOK_EVERY: Duration = Duration::from_secs(20);
 /// Of one look.
 const BOOKS_MAX: u64 = 100;
@@ -93,6 +93,9 @@ impl Audit {
             .fetch_all()
             .await?;
         for shown in &polled {
+            if !self.covers(&shown.ticker).await {
+                continue;
+            }
             let at_ms = millis(shown.snapshot_ts);
             match found(past, &shown.ticker, &levels(shown), at_ms).await? {
                 None => {}
@@ -106,6 +109,14 @@ impl Audit {
             }
         }
         Ok(())
+    }
+
+    /// Whether the market is followed now; if not, a hole may be open that is not recorded yet.
+    async fn covers(&self, ticker: &str) -> bool {
+        let (answer, answered) = oneshot::channel();
+        let question = Question::Book { about: About::Ticker(ticker.to_owned()), answer };
+        self.questions.send(question).await.unwrap_or_default();
+        answered.await.ok().flatten().is_some_and(|held| held.covered)
     }
 
     /// A REST book proves nothing: the exchange is asked on the feed.

@@ -1,6 +1,8 @@
 //! What ClickHouse holds against what the merge holds: the events up to its last number must make
 //! its book, and `latest_levels` must be the book of the newest number in it.
 
+use std::time::Duration;
+
 use clickhouse::error::Error;
 use exchange::{Book, Level, Price, Side};
 use schema::rows::{self, LatestLevel};
@@ -11,6 +13,17 @@ use crate::book::Held;
 use crate::book::stored::{book, book_at_seq};
 use crate::book::surface::Past;
 use crate::pipeline::{About, Question};
+
+/// Before a difference is believed.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// What is wrong with a market's `latest_levels`.
+struct Difference {
+    /// Rows with a number that no event of ours has.
+    foreign: Vec<LatestLevel>,
+    /// Where something rests and nothing should.
+    surplus: Vec<(Side, Price)>,
+}
 
 impl Audit {
     /// Compares one market. `None`: the pipeline has ended.
@@ -54,6 +67,29 @@ impl Audit {
     }
 
     async fn compare_latest(&self, past: &Past, sid: u32, ticker: &str) -> Result<(), Error> {
+        let mut found = self.latest_difference(past, sid, ticker).await?;
+        if found.is_some() && past.stored().await {
+            // A batch that the server took in pieces is whole by now.
+            tokio::time::sleep(LOOK_AGAIN).await;
+            found = self.latest_difference(past, sid, ticker).await?;
+        }
+        self.tally.latest_levels.checked("latest_levels");
+        let Some(difference) = found else { return Ok(()) };
+        let what = "latest_levels hold another book than the events make";
+        self.tally.latest_levels.differs("latest_levels", ticker, what);
+        for level in &difference.foreign {
+            remove(past, level).await?;
+        }
+        self.repeat(sid, difference.surplus).await;
+        Ok(())
+    }
+
+    async fn latest_difference(
+        &self,
+        past: &Past,
+        sid: u32,
+        ticker: &str,
+    ) -> Result<Option<Difference>, Error> {
         let client = past.store.client();
         let latest: Vec<LatestLevel> = client
             .query("SELECT ?fields FROM latest_levels FINAL WHERE market_ticker = ?")
@@ -61,27 +97,18 @@ impl Audit {
             .fetch_all()
             .await?;
         // Asked after the rows were read: no row of ours is newer.
-        let Some(Some(held)) = self.held(sid).await else { return Ok(()) };
+        let Some(Some(held)) = self.held(sid).await else { return Ok(None) };
+        let resting = latest.iter().filter(|level| level.size.0 > 0);
+        let found = book(resting.map(|level| (level.side, level.price, level.size)));
         let (ours, foreign): (Vec<_>, Vec<_>) =
-            latest.iter().partition(|level| level.seq <= held.seq);
-        let newest = ours.iter().map(|level| level.seq).max();
-        let expected = match newest {
+            latest.into_iter().partition(|level| level.seq <= held.seq);
+        let expected = match ours.iter().map(|level| level.seq).max() {
             Some(seq) => book_at_seq(client, ticker, seq).await?.unwrap_or_default(),
             None => Book::new(),
         };
-        let resting = latest.iter().filter(|level| level.size.0 > 0);
-        let found = book(resting.map(|level| (level.side, level.price, level.size)));
-        self.tally.latest_levels.checked("latest_levels");
-        if found == expected && foreign.is_empty() {
-            return Ok(());
-        }
-        let what = "latest_levels hold another book than the events make";
-        self.tally.latest_levels.differs("latest_levels", ticker, what);
-        for level in foreign {
-            remove(past, level).await?;
-        }
-        self.repeat(sid, places(&found, &expected)).await;
-        Ok(())
+        let is_right = found == expected && foreign.is_empty();
+        let surplus = places(&found, &expected);
+        Ok((!is_right).then_some(Difference { foreign, surplus }))
     }
 
     async fn repeat(&self, sid: u32, gone: Vec<(Side, Price)>) {

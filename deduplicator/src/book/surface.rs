@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use service::clock::Clock;
-use spool::Log;
+use spool::{Log, Position, Upto};
 use store::Store;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -136,9 +136,17 @@ impl Past {
     pub(crate) async fn stored(&self) -> bool {
         let written = self.log.written();
         let mut progress = self.progress.clone();
-        let reached =
-            progress.wait_for(|progress| progress.cursor.is_some_and(|cursor| cursor >= written));
+        let reached = progress.wait_for(|progress| {
+            progress.cursor.is_some_and(|cursor| cursor >= written || self.is_end(cursor, written))
+        });
         tokio::time::timeout(STORED_MAX, reached).await.is_ok_and(|reached| reached.is_ok())
+    }
+
+    /// A restart begins a new incarnation of the journal: while nothing is in it, the end of the one
+    /// before is the end.
+    fn is_end(&self, cursor: Position, written: Position) -> bool {
+        let Ok(mut rest) = self.log.read_from(cursor) else { return false };
+        written.offset == 0 && matches!(rest.next(Upto::Durable), Ok(None))
     }
 
     async fn book(

@@ -41,6 +41,7 @@ pub fn command(setting: &Setting) -> Command {
         .arg(format!("--port-file={}", setting.dir.join("ports.json").display()))
         .arg(format!("--clickhouse-url={}", setting.clickhouse))
         .arg(format!("--clickhouse-database={}", setting.database))
+        .arg("--rest-url=none")
         .args(&setting.flags)
         .stdin(Stdio::null());
     command

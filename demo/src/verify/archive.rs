@@ -16,7 +16,9 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use uuid::Uuid;
 
 use super::stores;
-use crate::oracle::{EventRow, Kind, Origin, TickerRow, TickerTruth, TradeRow, TradeTruth};
+use crate::oracle::{
+    EventRow, Kind, LifecycleRow, Origin, TickerRow, TickerTruth, TradeRow, TradeTruth,
+};
 
 /// Every row of `orderbook/`.
 pub(super) fn events(root: &Path) -> anyhow::Result<Vec<EventRow>> {
@@ -90,6 +92,22 @@ pub(super) fn tickers(root: &Path) -> anyhow::Result<Vec<TickerRow>> {
                 dollars: dollars.each_ref().map(|column| column[i]),
             });
         }
+        Ok(())
+    })?;
+    Ok(rows)
+}
+
+/// Every row of `lifecycle/`, as the store's rows are compared.
+pub(super) fn lifecycle(root: &Path) -> anyhow::Result<Vec<LifecycleRow>> {
+    let mut rows = Vec::new();
+    read(root, "lifecycle", |batch| {
+        let [kind, market, event, what] =
+            words(batch, ["kind", "market_ticker", "event_ticker", "event_type"])?;
+        rows.extend((0..batch.num_rows()).map(|i| {
+            let subject = Some(market.value(i)).filter(|ticker| !ticker.is_empty());
+            let subject = subject.unwrap_or_else(|| event.value(i));
+            format!("{} {subject} {}", kind.value(i), what.value(i))
+        }));
         Ok(())
     })?;
     Ok(rows)

@@ -208,7 +208,8 @@ mod tests {
         assert_eq!((&*plain.ticker, &*plain.status), ("KXA-1", "active"));
         assert_eq!((plain.open_ms, plain.close_ms), (Some(1_767_225_600_000), None));
         assert_eq!(plain.result, None);
-        let traded = r#""yes_bid_dollars":"0.4","volume_fp":"7.00","updated_time":"2026-02-02T00:00:00Z","#;
+        let traded =
+            r#""yes_bid_dollars":"0.4","volume_fp":"7.00","updated_time":"2026-02-02T00:00:00Z","#;
         assert_eq!(market(traded), plain);
         let rules = market(r#""rules_primary":"new","notional_value_dollars":"1.0000","#);
         assert_eq!(
@@ -234,7 +235,8 @@ mod tests {
         for bad in [r#"{}"#, r#"{"series":[{}]}"#, r#"{"series":[1]}"#, "[]"] {
             assert!(series_metadata(bad).is_err(), "{bad}");
         }
-        let bad = r#"{"markets":[{"ticker":"A","event_ticker":"E","status":"x","open_time":"soon"}]}"#;
+        let bad =
+            r#"{"markets":[{"ticker":"A","event_ticker":"E","status":"x","open_time":"soon"}]}"#;
         assert!(markets_metadata(bad).unwrap_err().detail.contains("open_time"));
     }
 
