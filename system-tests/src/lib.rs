@@ -1,5 +1,13 @@
 //! What the stories share: a whole system in a temporary folder, and the comparison at its end.
 
+pub mod browser;
+pub mod http;
+pub mod load;
+pub mod matrix;
+pub mod mount;
+mod proxy;
+mod strikes;
+
 use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,6 +19,10 @@ use demo::oracle::Report;
 use demo::verify::{Holes, Outcome};
 use tempfile::TempDir;
 
+use mount::SmallDisk;
+pub use proxy::{Line, Proxy};
+pub use strikes::{Proxies, Victim};
+
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// What a busy machine may take for a few thousand events.
 const EVENTS_MAX: Duration = Duration::from_secs(120);
@@ -20,6 +32,8 @@ pub struct Story {
     /// Its programs.
     pub fleet: Fleet,
     killed: Vec<String>,
+    /// Unmounted before the folder is removed.
+    disks: Vec<SmallDisk>,
     folder: TempDir,
     /// Ten processes are enough for two cores: one story at a time, in whatever process it runs.
     _turn: File,
@@ -48,9 +62,11 @@ impl Story {
         let folder = tempfile::Builder::new().prefix("kalshi-story-").tempdir()?;
         let mut plan =
             Plan::simulated(PathBuf::from(host), folder.path().to_owned(), sim, gatherers);
+        // Acks follow checkpoints, and every story ends by waiting for all acks.
+        plan.deduplicator_settings.push(("CHECKPOINT_EVERY", "1s".to_owned()));
         change(&mut plan);
         let fleet = Fleet::start(&plan, |_| ()).await?;
-        let mut story = Self { fleet, killed: Vec::new(), folder, _turn: turn };
+        let mut story = Self { fleet, killed: Vec::new(), disks: Vec::new(), folder, _turn: turn };
         story.kept(|story| Box::pin(async { story.fleet.connected().await })).await?;
         story.fleet.sim()?.resume().await?;
         Ok(story)
@@ -98,6 +114,32 @@ impl Story {
         let sim = self.fleet.sim()?;
         order["connection"] = sim.connections_of(&self.fleet.gatherers[who].name)?;
         sim.fault(&order).await
+    }
+
+    /// Keeps a disk mounted to the story's end, and says where it is.
+    pub fn keep(&mut self, disk: SmallDisk) -> PathBuf {
+        let folder = disk.folder().to_owned();
+        self.disks.push(disk);
+        folder
+    }
+
+    /// Waits until something is so.
+    ///
+    /// # Errors
+    /// When it never is, or a program ends.
+    pub async fn until(
+        &mut self,
+        what: &str,
+        mut is_so: impl AsyncFnMut(&Fleet) -> anyhow::Result<bool>,
+    ) -> anyhow::Result<()> {
+        for _ in 0..EVENTS_MAX.as_millis() / LOOK_AGAIN.as_millis() {
+            self.fleet.check_alive()?;
+            if is_so(&self.fleet).await? {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        bail!("{what}: not within {EVENTS_MAX:?}")
     }
 
     /// A figure of the deduplicator about a gatherer.
@@ -148,7 +190,8 @@ impl Story {
         let report = self.verify(holes).await?;
         if report.total() > 0 {
             self.folder.disable_cleanup(true);
-            bail!("the record is not the truth; see {}\n{report}", self.folder.path().display());
+            let folder = self.folder.path().display();
+            bail!("the record is not the truth; see {folder}\n{report}");
         }
         self.fleet.stop().await?;
         Ok(report)

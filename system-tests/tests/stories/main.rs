@@ -7,6 +7,7 @@ mod deduplicator_killed;
 mod gatherer_killed;
 mod lying;
 mod maintenance;
+mod matrix;
 mod replay;
 mod sockets;
 mod whole_way;
