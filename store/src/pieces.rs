@@ -93,6 +93,7 @@ impl Pieces {
     /// The next piece of the insert of `rows` rows into `table`; `None`: it is wholly confirmed.
     pub(crate) fn next(&self, table: &str, rows: usize) -> Option<Piece> {
         let mut now = self.locked();
+        assert!(!now.token.is_empty(), "a batch is begun before it is sent");
         let done = usize::try_from(now.cut.done).unwrap_or(usize::MAX);
         if now.at < now.cut.table || done >= rows {
             now.at += 1;

@@ -300,9 +300,12 @@ impl Program {
     /// When it still runs at the limit.
     pub async fn ended(&mut self, limit: Duration) -> anyhow::Result<ExitStatus> {
         let Some(child) = &mut self.child else { bail!("{} does not run", self.launch.name) };
+        // Waiting closes it otherwise, and a hosted program takes that for its parent's end.
+        let stdin = child.stdin.take();
         let Ok(status) = tokio::time::timeout(limit, child.wait()).await else {
             bail!("{} still runs after {limit:?}: {}", self.launch.name, self.said());
         };
+        drop(stdin);
         self.child = None;
         Ok(status?)
     }
