@@ -19,7 +19,8 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
-sys.path.insert(0, str(ROOT / "deploy"))
+sys.path[:0] = [str(ROOT / "deploy"), str(ROOT / "deploy/backup")]
+import archive_test  # noqa: E402
 from demo import Demo, command, get  # noqa: E402
 
 BLOCK = re.compile(r"^```sh run\n(.*?)^```", re.M | re.S)
@@ -118,7 +119,8 @@ def main():
     count = 0
     ears = tempfile.TemporaryDirectory()
     systemd = Systemd(ears.name)
-    demo = Demo(command(), "--rate", "400", "--markets", "60")
+    folder = f"{ears.name}/data"
+    demo = Demo(command(), "--rate", "400", "--markets", "60", "--data", folder)
     try:
         demo.wait_until_up()
         begun = time.time()
@@ -133,6 +135,10 @@ def main():
     finally:
         demo.stop()
     problems += systemd.wrong(len(demo.addresses), lived)
+    if "DEMO" in os.environ:
+        problems += archive_test.problems(os.environ["DEMO"], folder, demo.parquet)
+    else:
+        problems.append("set DEMO to the built demo: the archive's test starts its engine again")
     ears.cleanup()
     for problem in problems:
         print(f"problem: {problem}", file=sys.stderr)
