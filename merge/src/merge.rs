@@ -13,7 +13,7 @@ use crate::{
     minutes::{Fate, LaneMinute},
     output::Output,
     record::{HoleCause, Provenance, Record},
-    seen::QuickMap,
+    seen::{QuickMap, fingerprint},
     segment::{LaneKey, Shown},
     shared::{Gatherer, Shared},
     streams::{Streams, Told},
@@ -29,7 +29,8 @@ pub struct Merge {
     pub(crate) shared: Shared,
     pub(crate) markets: Vec<Market>,
     pub(crate) streams: Streams,
-    tickers: QuickMap<Box<str>, u32>,
+    /// By the ticker's fingerprint: a look-up per frame must not wander to the text.
+    tickers: QuickMap<u128, u32>,
 }
 
 impl Merge {
@@ -141,13 +142,14 @@ impl Merge {
     }
 
     pub(crate) fn intern_market(&mut self, ticker: &str, market_id: Uuid) -> (usize, bool) {
-        if let Some(&at) = self.tickers.get(ticker) {
+        let key = fingerprint(ticker);
+        if let Some(&at) = self.tickers.get(&key) {
             return (at as usize, false);
         }
         let at = self.markets.len();
         let sid = u32::try_from(at + 1).expect("fewer than four billion markets");
         self.markets.push(Market::new(sid, market_id, ticker));
-        self.tickers.insert(ticker.into(), sid - 1);
+        self.tickers.insert(key, sid - 1);
         (at, true)
     }
 
@@ -268,7 +270,8 @@ impl Merge {
     }
 
     fn told(&mut self, ticker: Option<&str>, from: Provenance, told: Told) {
-        let at = ticker.and_then(|ticker| self.tickers.get(ticker)).map(|&at| at as usize);
+        let at =
+            ticker.and_then(|ticker| self.tickers.get(&fingerprint(ticker))).map(|&at| at as usize);
         let what = |sid| (from.gatherer, sid, from.wall_ns);
         match at.map(|at| &mut self.markets[at]) {
             Some(market) => {

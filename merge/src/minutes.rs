@@ -3,6 +3,9 @@
 //! A frame is entered when its fate is known, in exactly one [`Fate`], so in every row `frames` is
 //! the sum of the fates. A frame whose fate takes longer than its minute is entered in a later row
 //! of the same (gatherer, market, minute): rows add up.
+//!
+//! Holes are not counted here: a hole is there because nobody covered the stretch, so it is no
+//! gatherer's. The sink writes a row without a gatherer for each, from its record.
 
 use std::collections::BTreeMap;
 

@@ -33,6 +33,11 @@ impl Hasher for Quick {
         self.write_u64(u64::from(byte));
     }
 
+    fn write_u128(&mut self, word: u128) {
+        self.write_u64(word as u64);
+        self.write_u64((word >> 64) as u64);
+    }
+
     fn write_u64(&mut self, word: u64) {
         self.0 = (self.0.rotate_left(26) ^ word).wrapping_mul(0xd6e8_feb8_6659_fd93);
     }
@@ -40,7 +45,7 @@ impl Hasher for Quick {
 
 /// 128 bits of a value's content; two different values of one window share it by chance in one of
 /// 10^26 pairs.
-pub(crate) fn fingerprint(value: &impl Hash) -> u128 {
+pub(crate) fn fingerprint(value: &(impl Hash + ?Sized)) -> u128 {
     let mut low = Quick(1);
     let mut high = Quick(0x5851_f42d_4c95_7f2d);
     value.hash(&mut low);
