@@ -66,7 +66,10 @@ impl CanonicalRows {
                     self.levels.insert((snapshot.sid, level.side, level.price), level);
                 }
             }
-            Record::Hole(hole) => self.gaps.push(rows::gap(hole, names)?),
+            Record::Hole(hole) => {
+                self.gaps.push(rows::gap(hole, names)?);
+                self.minutes.push(rows::hole_minute(hole, names)?);
+            }
             Record::Trade(trade) => self.trades.push(rows::trade(trade, names)?),
             Record::Ticker(ticker) => self.tickers.push(rows::ticker(ticker, names)?),
             Record::Lifecycle(record) => self.lifecycle.push(rows::lifecycle(record, names)?),

@@ -251,7 +251,37 @@ pub(crate) fn gap(hole: &HoleRecord, names: &Names) -> anyhow::Result<Gap> {
     })
 }
 
-/// The accounts, by name.
+/// A hole in the accounts of its market, in the minute in which the snapshot that ends it was
+/// received. It is nobody's: it is there because no gatherer covered the stretch. The hole's seq
+/// stands where a checkpoint's number does, so that two holes of a minute are two rows.
+pub(crate) fn hole_minute(hole: &HoleRecord, names: &Names) -> anyhow::Result<LaneMinute> {
+    let minute = hole.to_ts_ms.div_euclid(60_000).saturating_mul(60);
+    Ok(LaneMinute {
+        gatherer: Text::default(),
+        market_ticker: names.market(hole.sid)?.ticker.clone(),
+        minute: UnixSeconds(u32::try_from(minute).unwrap_or(0)),
+        checkpoint: hole.seq,
+        frames: 0,
+        first_arrivals: 0,
+        copies: 0,
+        unverified: 0,
+        snapshots: 0,
+        uncovered: 0,
+        late: 0,
+        divergences: 0,
+        quarantined: 0,
+        repeats: 0,
+        control: 0,
+        undecodable: 0,
+        breaks: 0,
+        holes: 1,
+        skew_p50_us: 0,
+        skew_p99_us: 0,
+        skew_max_us: 0,
+    })
+}
+
+/// The accounts, by name. Holes have rows of their own.
 pub(crate) fn minutes(
     minutes: &LaneMinutesRecord,
     names: &Names,

@@ -109,7 +109,7 @@ async fn books(tools: &Tools<'_>, hole: &Hole) -> anyhow::Result<Vec<Near>> {
 async fn gatherers(tools: &Tools<'_>, hole: &Hole) -> anyhow::Result<Vec<Lanes>> {
     let sql = format!(
         "SELECT toString(gatherer) AS name, sum(frames) AS received, sum(breaks) AS broken \
-         FROM lane_minutes FINAL WHERE market_ticker = ? AND minute BETWEEN \
+         FROM lane_minutes FINAL WHERE market_ticker = ? AND gatherer != '' AND minute BETWEEN \
          toStartOfMinute({}) AND toStartOfMinute({}) GROUP BY gatherer ORDER BY gatherer",
         time(hole.from_ms),
         time(hole.to_ms)

@@ -33,13 +33,13 @@ pub struct Gap {
 /// `lane_minutes`: what became of the frames of a gatherer, market and minute. Sum the rows.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
 pub struct LaneMinute {
-    /// Who received the frames.
+    /// Who received the frames; empty in the row of a hole, which is nobody's.
     pub gatherer: Text,
     /// The market; empty for frames that belong to none.
     pub market_ticker: Text,
     /// Minute of receipt, its start.
     pub minute: UnixSeconds,
-    /// The deduplicator's checkpoint that closed these counts.
+    /// The deduplicator's checkpoint that closed these counts; in the row of a hole, the hole's seq.
     pub checkpoint: u64,
     /// Frames received: the sum of what follows up to `undecodable`.
     pub frames: u64,
@@ -67,7 +67,7 @@ pub struct LaneMinute {
     pub undecodable: u64,
     /// Jumps of the raw seq.
     pub breaks: u64,
-    /// Holes recorded.
+    /// Holes recorded in this minute: 1 in rows without a gatherer, 0 in all others.
     pub holes: u64,
     /// Behind the first receipt, of copies, median.
     pub skew_p50_us: u64,
