@@ -45,7 +45,7 @@ const FILES: [(Victim, &str, &str, Harm); 12] = [
 
 pub(super) async fn run(ground: &mut Ground) -> anyhow::Result<Report> {
     let mut story = ground.story(3, |_| ()).await?;
-    for (victim, folder, name, harm) in ground.some(&FILES, 5) {
+    for (victim, folder, name, harm) in ground.some(&FILES, 4) {
         story.events(1_000).await?;
         story.kill(victim).await?;
         let folder = story.fleet.site.folder.join(folder);

@@ -28,7 +28,7 @@ pub(super) async fn run(ground: &mut Ground) -> anyhow::Result<Report> {
     };
     let mut story = ground.story(3, settings).await?;
     story.events(500).await?;
-    for (place, most, asked) in ground.some(&PLACES, 4) {
+    for (place, most, asked) in ground.some(&PLACES, 3) {
         let victim = Victim::Deduplicator;
         story.dies_at(victim, place, ground.up_to(most), asked).await?;
         story.fleet.connected().await?;

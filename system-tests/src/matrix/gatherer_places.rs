@@ -23,7 +23,7 @@ pub(super) async fn run(ground: &mut Ground) -> anyhow::Result<Report> {
     };
     let mut story = ground.story(3, batches).await?;
     story.events(500).await?;
-    for (turn, (place, most)) in ground.some(&PLACES, 3).into_iter().enumerate() {
+    for (turn, (place, most)) in ground.some(&PLACES, 2).into_iter().enumerate() {
         let who = Victim::Gatherer(turn % 3);
         story.dies_at(who, place, ground.up_to(most), false).await?;
         story.recovered().await?;

@@ -106,9 +106,11 @@ async fn figure(fleet: &Fleet, who: usize) -> anyhow::Result<u64> {
 
 /// As many frames as were counted lie in the gatherer's store, byte for byte.
 async fn kept_raw(story: &mut Story, who: usize) -> anyhow::Result<()> {
-    const CHANGED: &str = "SELECT count() FROM raw_frames FINAL WHERE frame LIKE '%orderbook_delta%' \
+    const CHANGED: &str = "SELECT count() FROM raw_frames FINAL \
+        WHERE JSONExtractString(frame, 'type') IN ('orderbook_delta', 'ticker') \
         AND (frame LIKE '%price_dollars_v2%' OR frame LIKE '%\"price_dollars\":0%' \
-        OR frame LIKE '%\"price_dollars\":1%' OR frame NOT LIKE '%\"delta_fp\":%')";
+        OR frame LIKE '%\"price_dollars\":1%' \
+        OR (JSONExtractString(frame, 'type') = 'orderbook_delta' AND frame NOT LIKE '%\"delta_fp\":%'))";
     let client = client(&story.fleet.gatherers[who].engine.url);
     story
         .until("every undecodable frame is kept raw", async |fleet| {

@@ -23,7 +23,7 @@ pub(super) async fn run(ground: &mut Ground) -> anyhow::Result<Report> {
     };
     let mut story = ground.story(3, small).await?;
     story.events(500).await?;
-    for (victim, order, said) in ground.some(&FAULTS, 2) {
+    for (victim, order, said) in ground.some(&FAULTS, 1) {
         let order = format!("{order}@{}", ground.up_to(50));
         story.rearm(victim, &order).await?;
         stops(&mut story, victim, &order, said).await?;

@@ -1,4 +1,5 @@
-//! The fault matrix, in its short form. `FAULT_SEED` sets the seed; `programs faults --long` runs all of it.
+//! The fault matrix, in its short form. `FAULT_SEED` sets the seed. Six cases run always; `.ci/faults` runs
+//! all of them, `cargo faults --long` every place and file of each.
 
 use system_tests::matrix::Ground;
 
@@ -24,11 +25,13 @@ async fn the_deduplicator_may_die_between_any_two_steps() -> anyhow::Result<()> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "run by .ci/faults"]
 async fn any_clickhouse_may_die_in_the_middle_of_inserts() -> anyhow::Result<()> {
     case("engines").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "run by .ci/faults"]
 async fn streams_may_be_slow_silent_and_gone() -> anyhow::Result<()> {
     case("partition").await
 }
@@ -39,6 +42,7 @@ async fn a_lost_confirmation_stores_nothing_twice() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "run by .ci/faults"]
 async fn rows_that_are_refused_are_not_dropped() -> anyhow::Result<()> {
     case("refusals").await
 }
@@ -59,26 +63,31 @@ async fn damage_is_named_and_never_guessed_at() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "run by .ci/faults"]
 async fn a_changed_schema_is_counted_and_kept_raw() -> anyhow::Result<()> {
     case("schema").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "run by .ci/faults"]
 async fn a_liar_is_outvoted_and_named() -> anyhow::Result<()> {
     case("rumours").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "run by .ci/faults"]
 async fn old_sessions_told_again_change_nothing() -> anyhow::Result<()> {
     case("restored").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "run by .ci/faults"]
 async fn a_clock_that_steps_loses_nothing() -> anyhow::Result<()> {
     case("clocks").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "run by .ci/faults"]
 async fn a_socket_may_be_silent_slow_and_flapping() -> anyhow::Result<()> {
     case("sockets").await
 }
