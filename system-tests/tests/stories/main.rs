@@ -4,6 +4,7 @@
 mod alone;
 mod bad_inputs;
 mod deduplicator_killed;
+mod gap_recovery;
 mod gatherer_killed;
 mod lying;
 mod maintenance;
