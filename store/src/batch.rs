@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use spool::{AnyDisk, CursorFile, Position};
+use spool::{AnyDisk, CursorFile, Position, Reader, Record, Upto};
 
 /// A batch: the records from `from` to just below `to`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -12,6 +12,64 @@ pub struct Borders {
     pub from: Position,
     /// Behind its last.
     pub to: Position,
+}
+
+/// A batch being read: for the first time, or again up to the end it had then.
+pub struct Reading {
+    from: Position,
+    /// Behind the last record. Not where the reader stands: one that found nothing more may stand at
+    /// the beginning of a later incarnation, and read again the batch would go on from there.
+    end: Position,
+    to: Option<Position>,
+}
+
+impl Reading {
+    /// Begins at `from`; `to`: where a batch that was begun before ends.
+    pub fn begin(from: Position, to: Option<Position>) -> Self {
+        Self { from, end: from, to }
+    }
+
+    /// Whether nothing more belongs to it.
+    pub fn is_whole(&self) -> bool {
+        self.to.is_some_and(|to| self.end >= to)
+    }
+
+    /// Whether it is read again.
+    pub fn was_begun(&self) -> bool {
+        self.to.is_some()
+    }
+
+    /// Whether it holds nothing yet.
+    pub fn is_empty(&self) -> bool {
+        self.end == self.from
+    }
+
+    /// The next record of it; `None`: there is nothing more for now.
+    ///
+    /// # Errors
+    /// When the log is damaged, or does not hold what a batch that was begun held.
+    pub fn next<'r>(&mut self, reader: &'r mut Reader) -> anyhow::Result<Option<Record<'r>>> {
+        match reader.next(Upto::Durable)? {
+            Some(record) => {
+                anyhow::ensure!(
+                    self.to.is_none_or(|to| record.next <= to),
+                    "the log has other records than a batch that was begun: {} is behind its end",
+                    record.at
+                );
+                self.end = record.next;
+                Ok(Some(record))
+            }
+            None => {
+                anyhow::ensure!(self.to.is_none(), "the log ends before a batch that was begun");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Where it begins and ends.
+    pub fn borders(&self) -> Borders {
+        Borders { from: self.from, to: self.end }
+    }
 }
 
 /// ```text
@@ -81,6 +139,9 @@ fn position(bytes: &[u8]) -> Option<Position> {
 
 #[cfg(test)]
 mod tests {
+    use spool::faulty::FaultyDisk;
+    use spool::{Log, Options, Spool};
+
     use super::*;
 
     fn borders() -> Borders {
@@ -88,6 +149,38 @@ mod tests {
             from: Position { incarnation: 1, offset: 2 },
             to: Position { incarnation: 3, offset: 0x0102 },
         }
+    }
+
+    /// Found by the simulation: the reader of the first reading stood in an incarnation without records,
+    /// and the batch read again took in the first record of the one after it.
+    #[test]
+    fn a_batch_at_the_end_of_an_incarnation_is_the_same_when_it_is_read_again() {
+        let disk = AnyDisk::faulty(&FaultyDisk::default());
+        let open = || {
+            Spool::open_at(&disk, Path::new("log"), &Options::default()).expect("a healthy disk")
+        };
+        let read = |log: &Log, to: Option<Position>| {
+            let mut reader = log.read_from(log.oldest()).expect("readable");
+            let mut reading = Reading::begin(log.oldest(), to);
+            let mut payloads = Vec::new();
+            while !reading.is_whole() {
+                let Some(record) = reading.next(&mut reader).expect("whole") else { break };
+                payloads.push(record.payload.to_vec());
+            }
+            (reading.borders(), payloads)
+        };
+        let (mut writer, _, _) = open();
+        writer.append(b"first").expect("room");
+        drop(writer);
+        let (empty, log, _) = open();
+        let (borders, payloads) = read(&log, None);
+        assert_eq!(payloads, [b"first"]);
+        drop((empty, log));
+        let (mut writer, log, _) = open();
+        assert_eq!(read(&log, Some(borders.to)), (borders, payloads.clone()), "nothing came since");
+        writer.append(b"second").expect("room");
+        writer.commit().expect("a healthy disk");
+        assert_eq!(read(&log, Some(borders.to)), (borders, payloads));
     }
 
     #[test]

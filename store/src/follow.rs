@@ -10,11 +10,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use schema::rows::{SinkCursor, UnixMillis};
 use service::clock::Clock;
-use spool::{Log, Position, Reader, Upto};
+use spool::{Log, Position, Reader};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::batch::{Borders, Intent};
+use crate::batch::{Borders, Intent, Reading};
 use crate::connect::Store;
 use crate::error::StoreError;
 use crate::identity;
@@ -141,17 +141,19 @@ impl<R: Rows> Follower<'_, R> {
         reader: &mut Reader,
         from: Position,
     ) -> anyhow::Result<Option<Borders>> {
-        if let Some(begun) = self.intent.begun_at(from)? {
-            self.read(reader, Some(begun.to)).await?;
+        let begun = self.intent.begun_at(from)?;
+        let mut reading = Reading::begin(from, begun.map(|begun| begun.to));
+        if let Some(begun) = begun {
+            self.read(reader, &mut reading).await?;
             self.pieces.begin(&begun.token(&self.sink), false)?;
             return Ok(Some(begun));
         }
         let started_ns = self.config.clock.mono_ns();
         loop {
-            self.read(reader, None).await?;
+            self.read(reader, &mut reading).await?;
             let left = self.until_flush(started_ns);
-            let filled = reader.position() != from;
-            if self.rows.rows() >= self.config.batch_rows || (filled && left.is_zero()) {
+            let filled = !reading.is_empty();
+            if self.is_full() || (filled && left.is_zero()) {
                 break;
             }
             if self.stop.is_cancelled() {
@@ -162,7 +164,7 @@ impl<R: Rows> Follower<'_, R> {
             }
             self.wait(filled.then_some(left)).await;
         }
-        let borders = Borders { from, to: reader.position() };
+        let borders = reading.borders();
         self.intend(borders).await?;
         self.pieces.begin(&borders.token(&self.sink), true)?;
         failpoint::hit("store.intended");
@@ -200,19 +202,11 @@ impl<R: Rows> Follower<'_, R> {
         Ok(())
     }
 
-    /// Reads what is durable: up to `to`, or until the batch is full.
-    async fn read(&mut self, reader: &mut Reader, to: Option<Position>) -> anyhow::Result<()> {
+    /// Reads what is durable: to the end of a batch that was begun, or until the batch is full.
+    async fn read(&mut self, reader: &mut Reader, reading: &mut Reading) -> anyhow::Result<()> {
         let mut burst = 0;
-        loop {
-            match to {
-                Some(to) if reader.position() >= to => return Ok(()),
-                None if self.rows.rows() >= self.config.batch_rows => return Ok(()),
-                _ => {}
-            }
-            let Some(record) = reader.next(Upto::Durable)? else {
-                anyhow::ensure!(to.is_none(), "the log ends before a batch that was begun");
-                return Ok(());
-            };
+        while !reading.is_whole() && (reading.was_begun() || !self.is_full()) {
+            let Some(record) = reading.next(reader)? else { return Ok(()) };
             self.rows
                 .push(record.at, record.payload)
                 .with_context(|| format!("the record at {}", record.at))?;
@@ -221,6 +215,11 @@ impl<R: Rows> Follower<'_, R> {
                 tokio::task::yield_now().await;
             }
         }
+        Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        self.rows.rows() >= self.config.batch_rows
     }
 
     fn until_flush(&self, started_ns: u64) -> Duration {
@@ -245,6 +244,7 @@ impl<R: Rows> Follower<'_, R> {
             let pause = attempts.failed();
             self.failed(&error, attempts.count());
             if self.stop.is_cancelled() && attempts.count() >= TRIES_AT_STOP {
+                self.given_up(attempts.count());
                 return Ok(false);
             }
             tokio::select! {
@@ -253,7 +253,27 @@ impl<R: Rows> Follower<'_, R> {
             }
         }
         self.stored(borders, started_ns);
+        if attempts.count() > 0 {
+            let (sink, attempts) = (&self.config.name, attempts.count());
+            tracing::info!(
+                component = "store",
+                event = "insert_recovered",
+                sink,
+                attempts,
+                "stored"
+            );
+        }
         Ok(true)
+    }
+
+    fn given_up(&self, attempts: u32) {
+        tracing::error!(
+            component = "store",
+            event = "insert_failed",
+            sink = self.config.name,
+            attempts,
+            "the program stops before the store took the batch; the log keeps it"
+        );
     }
 
     async fn try_batch(&self, borders: Borders, token: &str) -> Result<(), StoreError> {
@@ -292,7 +312,8 @@ impl<R: Rows> Follower<'_, R> {
         let text = format!("{:#}", anyhow::anyhow!("{error}: {}", source_of(error)));
         metrics::counter!("writer_errors_total", "type" => category).increment(1);
         tracing::warn!(
-            component = "store", event = "insert_retry",
+            component = "store",
+            event = "insert_retry",
             sink = self.config.name,
             category,
             attempt,
