@@ -141,23 +141,29 @@ pub(crate) fn store_at(
 /// no checkpoint at all, or none but the first, before which nothing was trimmed or acknowledged.
 pub(crate) fn load(disk: &AnyDisk, dir: &Path) -> anyhow::Result<Option<Loaded>> {
     let numbers = numbers(disk, dir)?;
+    let mut unreadable = Vec::new();
     for number in numbers.iter().rev() {
         let path = path(dir, *number);
         match read(disk, &path) {
             Ok(loaded) => return Ok(Some(loaded)),
-            Err(error) => tracing::error!(
-                component = "recover", event = "checkpoint_unreadable", file = %path.display(),
-                error = format!("{error:#}"), "falling back to the checkpoint before"
-            ),
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::error!(
+                    component = "recover", event = "checkpoint_unreadable", file = %path.display(),
+                    error, "falling back to the checkpoint before"
+                );
+                unreadable.push(error);
+            }
         }
     }
     if numbers.last().is_none_or(|newest| *newest <= 1) {
         return Ok(None);
     }
     Err(anyhow!(
-        "no checkpoint in {} can be read, and the journal before them is trimmed away; move DATA_DIR \
-         aside and start with an empty one: the program then continues from ClickHouse",
-        dir.display()
+        "no checkpoint in {} can be read ({}), and the journal before them is trimmed away; move \
+         DATA_DIR aside and start with an empty one: the program then continues from ClickHouse",
+        dir.display(),
+        unreadable.join("; ")
     ))
 }
 

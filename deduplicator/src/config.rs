@@ -189,7 +189,14 @@ fn clickhouse(args: &Args, note: &mut impl FnMut(String)) -> ClickHouse {
         "none" => ClickHouse::Off,
         "" => ClickHouse::Embedded { database },
         url => {
-            if !(url.starts_with("http://") || url.starts_with("https://")) {
+            // URLs are logged and shown: what is secret has settings of its own.
+            if url.contains('@') {
+                note(
+                    "CLICKHOUSE_URL: has a user or password in it; they go into CLICKHOUSE_USER \
+                      and CLICKHOUSE_PASSWORD"
+                        .to_owned(),
+                );
+            } else if !(url.starts_with("http://") || url.starts_with("https://")) {
                 note(format!("CLICKHOUSE_URL: {url:?} is not an http:// or https:// address"));
             }
             ClickHouse::Server(StoreConfig {
@@ -230,7 +237,7 @@ fn catalog(args: &Args, note: &mut impl FnMut(String)) -> CatalogUrl {
 
 fn rest(args: &Args, note: &mut impl FnMut(String)) -> Option<Rest> {
     let url = args.rest_url.trim();
-    if url.is_empty() {
+    if url == "none" {
         return None;
     }
     if !(url.starts_with("http://") || url.starts_with("https://")) {

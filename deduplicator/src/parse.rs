@@ -65,7 +65,9 @@ pub(crate) fn gatherers(
         if !is_word(name) {
             note(format!("GATHERERS: {name:?} is not a name of 1 to 64 letters, digits, - _ ."));
         }
-        if !(url.starts_with("http://") || url.starts_with("https://"))
+        if url.contains('@') {
+            note(format!("GATHERERS: the address of {name:?} has a user in it"));
+        } else if !(url.starts_with("http://") || url.starts_with("https://"))
             || proto::rpc::endpoint(url.to_owned(), tls).is_err()
         {
             note(format!("GATHERERS: {url:?} of {name:?} is not http://host:port"));

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // A missing .env is everyday life; what it says wrongly is told with everything else.
-    drop(dotenvy::dotenv());
-    gatherer::main_with(std::env::args_os())
+    match service::dotenv::load() {
+        Ok(()) => gatherer::main_with(std::env::args_os()),
+        Err(problem) => service::exit::told_wrong(&[problem]),
+    }
 }

@@ -93,8 +93,13 @@ pub(crate) fn duration(problems: &mut Problems, name: &str, text: &str) -> Durat
 pub(crate) fn url(problems: &mut Problems, name: &str, text: &str, schemes: &[&str]) -> Url {
     let wanted = schemes.join(":// or ");
     match Url::parse(text.trim()) {
+        // URLs are logged and shown: what is secret has settings of its own, and is not repeated here either.
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            problems.add(name, "has a user or password in it, and would be logged with them");
+        }
         Ok(url) if schemes.contains(&url.scheme()) && url.has_host() => return url,
         Ok(_) => problems.add(name, format_args!("{text:?} must begin with {wanted}://")),
+        Err(error) if text.contains('@') => problems.add(name, format_args!("not a URL ({error})")),
         Err(error) => problems.add(name, format_args!("{text:?} is not a URL ({error})")),
     }
     Url::parse("ws://127.0.0.1/wrong").expect("a constant URL")

@@ -3,6 +3,7 @@
 //! the log or the stores.
 
 pub mod clock;
+pub mod dotenv;
 pub mod exit;
 pub mod http;
 pub mod lifecycle;
@@ -14,4 +15,5 @@ pub mod ports;
 pub mod probe;
 mod process;
 pub mod redacted;
+pub mod sd_notify;
 pub mod stop;

@@ -81,6 +81,11 @@ pub const METRICS: &[Metric] = &[
     Metric::gauge("data_disk_free_bytes", "Bytes free for us on the file system of DATA_DIR."),
     Metric::gauge("data_disk_size_bytes", "Size of the file system of DATA_DIR."),
     Metric::counter(
+        "connections_refused_total",
+        "Connections hung up on because their port had as many as it bears.",
+    )
+    .by("surface", &["grpc", "http"]),
+    Metric::counter(
         "log_lines_dropped_total",
         "Lines that the log file in LOG_DIR could not take in time; the console has them.",
     ),

@@ -123,7 +123,12 @@ impl Deduplicator {
         more: &[(&'static str, String)],
     ) -> anyhow::Result<Self> {
         let parquet = site.folder_for(&format!("{DEDUPLICATOR}/parquet"))?;
-        let dialled = gatherers.iter().map(|g| format!("{}=http://{}", g.name, g.grpc));
+        // With certificates the gatherers answer to TLS only, and these name the host, not its address.
+        let secured = more.iter().any(|(name, _)| *name == "GRPC_TLS_CERT");
+        let dialled = gatherers.iter().map(|g| match g.grpc.rsplit_once(':') {
+            Some((_, port)) if secured => format!("{}=https://localhost:{port}", g.name),
+            _ => format!("{}=http://{}", g.name, g.grpc),
+        });
         let mut settings = vec![
             ("GATHERERS", dialled.collect::<Vec<_>>().join(",")),
             ("DATA_DIR", site.folder_for(&format!("{DEDUPLICATOR}/data"))?),

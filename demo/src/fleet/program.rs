@@ -22,7 +22,7 @@ const STOP_MAX: Duration = Duration::from_secs(45);
 const NOTICED_MAX: Duration = Duration::from_secs(5);
 
 /// Settings of the caller's shell must not leak into what is started.
-const OUR_SETTINGS: [&str; 42] = [
+const OUR_SETTINGS: [&str; 47] = [
     "PROD_KEYID",
     "PROD_KEYFILE",
     "WS_URL",
@@ -38,6 +38,10 @@ const OUR_SETTINGS: [&str; 42] = [
     "BATCH_ROWS",
     "BATCH_FLUSH_SECS",
     "GRPC_ADDR",
+    "GRPC_TLS_CERT",
+    "GRPC_TLS_KEY",
+    "GRPC_TLS_CA",
+    "GRPC_INSECURE",
     "HTTP_ADDR",
     "METRICS_ADDR",
     "ADMIN_TOKEN",
@@ -59,6 +63,7 @@ const OUR_SETTINGS: [&str; 42] = [
     "PORT_FILE",
     "LOG_LEVEL",
     "LOG_FORMAT",
+    "LOG_DIR",
     "DEDUPLICATOR_ID",
     "HOLE_WAIT",
     "START_WAIT",
