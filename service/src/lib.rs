@@ -16,5 +16,4 @@ pub mod probe;
 mod process;
 pub mod redacted;
 pub mod sd_notify;
-pub mod sd_notify;
 pub mod stop;
