@@ -65,6 +65,11 @@ class Demo:
                 found["deduplicator"] = int(pid)
         return found
 
+    def family(self, pid):
+        """A process and all that it started: an engine is a child of the program that was asked for it."""
+        children = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True).stdout.split()
+        return [pid, *(descendant for child in children for descendant in self.family(int(child)))]
+
     def stop(self, limit=120):
         """Asks the demo to end and waits; its exit code."""
         if self.process.poll() is None:

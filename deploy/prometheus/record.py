@@ -49,7 +49,7 @@ def series(name, labels):
 def record(file, scrapes, freeze=None, at=4):
     """Runs a demo, scrapes it, and from scrape `at` on holds the named process still, as a hung machine would."""
     demo = Demo(command(), "--rate", "300", "--markets", "40")
-    held = None
+    held = []
     seen, events = {}, []
     try:
         demo.wait_until_up()
@@ -59,16 +59,17 @@ def record(file, scrapes, freeze=None, at=4):
             for number in range(scrapes):
                 time.sleep(max(0, begun + number * EVERY - time.time()))
                 if freeze and number == at:
-                    held = demo.children()[freeze]
-                    os.kill(held, signal.SIGSTOP)
+                    held = demo.family(demo.children()[freeze])
+                    for pid in held:
+                        os.kill(pid, signal.SIGSTOP)
                     events.append(f"# {freeze} is held still from scrape {number}\n")
                 jobs = {name: pool.submit(scrape, name, to["metrics"]) for name, to in demo.addresses.items()}
                 for job in jobs.values():
                     for key, value in job.result().items():
                         seen.setdefault(key, ["_"] * scrapes)[number] = value
     finally:
-        if held:
-            os.kill(held, signal.SIGCONT)
+        for pid in held:
+            os.kill(pid, signal.SIGCONT)
         demo.stop()
     lines = [f"{key}\t{' '.join(values)}\n" for key, values in sorted(seen.items())]
     (HERE / "recorded" / file).write_text(f"# every {EVERY}\n" + "".join(events) + "".join(lines))
