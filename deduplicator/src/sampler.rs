@@ -25,6 +25,8 @@ use crate::telemetry;
 const EVERY: Duration = Duration::from_secs(1);
 /// The heartbeat's rhythm, in samples.
 const HEARTBEAT_EVERY: u64 = 60;
+/// The first one comes when gatherers had the time to connect.
+const HEARTBEAT_FIRST: u64 = 5;
 
 /// Where the figures come from.
 pub(crate) struct Sources {
@@ -47,7 +49,7 @@ pub(crate) async fn run(
     for sample in 0_u64.. {
         let sampled = sources.sample(&mut memory);
         telemetry::gauges(&sampled);
-        if sample % HEARTBEAT_EVERY == 0 {
+        if sample % HEARTBEAT_EVERY == HEARTBEAT_FIRST {
             telemetry::heartbeat(&sampled);
         }
         status.send_replace(sampled);

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ struct Args {
 
     /// The running program's port file; tells the port where HTTP_ADDR leaves it to the system.
     #[arg(long, env = "PORT_FILE", default_value = "")]
-    port_file: PathBuf,
+    port_file: OsString,
 
     /// Fail when it is degraded, too.
     #[arg(long)]
@@ -94,7 +94,7 @@ impl Args {
     fn address(&self) -> anyhow::Result<SocketAddr> {
         let mut addr = self.http_addr;
         if addr.port() == 0 {
-            let path = self.port_file.display();
+            let path = Path::new(&self.port_file).display();
             let text = fs::read_to_string(&self.port_file).with_context(|| {
                 format!("HTTP_ADDR names no port, and the port file {path:?} cannot be read")
             })?;
@@ -182,6 +182,18 @@ mod tests {
         assert_eq!(answer, Answer { status: 503, body: "{}".to_owned() });
         assert!(parse(b"SSH-2.0-OpenSSH\r\n").is_err());
         assert!(parse(b"\xff\xfe\r\n\r\n").is_err());
+    }
+
+    #[test]
+    fn the_port_comes_from_the_port_file_where_the_system_chose_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("ports.json");
+        std::fs::write(&file, r#"{"http":"127.0.0.1:4711"}"#).unwrap();
+        let file = file.display().to_string();
+        let flags = ["health", "--http-addr", "127.0.0.1:0", "--port-file", &file];
+        assert_eq!(Args::parse_from(flags).address().unwrap().port(), 4711);
+        let missing = Args::parse_from(["health", "--http-addr", "127.0.0.1:0"]).address();
+        assert!(missing.unwrap_err().to_string().contains("port file"));
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub async fn ask(
 ) -> anyhow::Result<Answer> {
     let body = body.map_or_else(String::new, Value::to_string);
     let request = format!(
-        "{method} {path} HTTP/1.0\r\nhost: {address}\r\ncontent-type: application/json\r\n\
+        "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: application/json\r\n\
          content-length: {}\r\n\r\n{body}",
         body.len()
     );
