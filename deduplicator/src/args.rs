@@ -82,9 +82,9 @@ pub struct Args {
     #[arg(long, env = "CATALOG_URL", default_value = "", hide_env_values = true)]
     pub catalog_url: Secret,
 
-    /// The exchange's REST interface, for the metadata of markets, events and series (public, no key):
-    /// https://external-api.kalshi.com/trade-api/v2. Empty: metadata are not kept.
-    #[arg(long, env = "REST_URL", default_value = "")]
+    /// The exchange's REST interface, for the metadata of markets, events and series: public, no key.
+    /// `none`: metadata are not kept.
+    #[arg(long, env = "REST_URL", default_value = "https://external-api.kalshi.com/trade-api/v2")]
     pub rest_url: String,
 
     /// PEM file with further certificate authorities for REST_URL.

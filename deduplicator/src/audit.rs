@@ -18,6 +18,7 @@ use service::clock::Clock;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::book::Held;
 use crate::book::surface::Past;
 use crate::pipeline::{About, Question};
 use crate::status::Status;
@@ -25,8 +26,10 @@ use crate::status::Status;
 pub(crate) use polled::run as run_polled;
 pub(crate) use tally::{Report, Tally};
 
-/// At most ten markets a second: a subscription bears so many commands, and so does a small machine.
-const PACE_MIN: Duration = Duration::from_millis(100);
+/// At most five markets a second: a subscription bears so many, and so does a small machine.
+const PACE_MIN: Duration = Duration::from_millis(200);
+/// Markets are looked at in groups: what the store lacks is waited for once a group.
+const GROUP: Duration = Duration::from_secs(5);
 /// When there is no market yet.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -41,49 +44,89 @@ pub(crate) struct Audit {
     pub(crate) clock: Clock,
 }
 
+/// Where a round is.
+#[derive(Default)]
+struct Round {
+    /// The last canonical stream looked at.
+    sid: u32,
+    /// How many rounds were made.
+    turn: usize,
+}
+
 /// Goes round until `stopping`.
 pub(crate) async fn run(audit: Audit, stopping: CancellationToken) -> anyhow::Result<()> {
     let rounds = async {
-        let (mut sid, mut turn) = (0, 0);
+        let mut round = Round::default();
         loop {
-            let markets = audit.status.borrow().totals.canonical.markets;
-            tokio::time::sleep(pace(audit.every, markets)).await;
+            let pace = pace(audit.every, audit.followed());
+            let group = group(pace).min(audit.followed().max(1));
+            tokio::time::sleep(pace * group).await;
             audit.tally.forget_unanswered(audit.clock.mono_ns());
-            if markets == 0 {
-                continue;
-            }
-            sid += 1;
-            if u64::from(sid) > markets {
-                (sid, turn) = (1, turn + 1);
-            }
-            if audit.visit(sid, turn).await.is_none() {
-                // The pipeline has ended: so will the program.
+            let Some(markets) = audit.next(&mut round, group as usize).await else { return };
+            if audit.visit(markets, round.turn).await.is_none() {
                 return;
             }
         }
     };
+    // If the rounds end by themselves, the pipeline has ended, and so will the program.
     stopping.run_until_cancelled(rounds).await;
     Ok(())
 }
 
 /// The time between two markets.
-fn pace(every: Duration, markets: u64) -> Duration {
-    match u32::try_from(markets) {
-        Ok(0) | Err(_) => IDLE,
-        Ok(markets) => (every / markets).max(PACE_MIN),
+fn pace(every: Duration, markets: u32) -> Duration {
+    match markets {
+        0 => IDLE,
+        markets => (every / markets).max(PACE_MIN),
     }
 }
 
+/// How many markets are looked at together.
+fn group(pace: Duration) -> u32 {
+    (GROUP.as_millis() / pace.as_millis().max(1)).clamp(1, 25) as u32
+}
+
 impl Audit {
-    async fn visit(&self, sid: u32, turn: usize) -> Option<()> {
+    /// Markets that are followed now; settled ones stay in the record and are not looked at.
+    fn followed(&self) -> u32 {
+        let status = self.status.borrow();
+        let covered = status.totals.gatherers.iter().map(|gatherer| gatherer.markets_covered);
+        u32::try_from(covered.max().unwrap_or(0)).unwrap_or(u32::MAX)
+    }
+
+    /// The next followed markets, none beyond the end of the round. `None`: the pipeline has ended.
+    async fn next(&self, round: &mut Round, group: usize) -> Option<Vec<(u32, Held)>> {
+        let all = self.status.borrow().totals.canonical.markets;
+        let mut markets = Vec::new();
+        while markets.len() < group {
+            if u64::from(round.sid) >= all {
+                (round.sid, round.turn) = (0, round.turn + 1);
+                break;
+            }
+            round.sid += 1;
+            let held = self.held(round.sid).await?;
+            markets.extend(held.filter(|held| held.covered).map(|held| (round.sid, held)));
+        }
+        Some(markets)
+    }
+
+    async fn held(&self, sid: u32) -> Option<Option<Held>> {
         let (answer, answered) = oneshot::channel();
-        self.questions
-            .send(Question::Compare { about: About::Sid(sid), turn, answer })
-            .await
-            .ok()?;
-        answered.await.ok()?;
+        let question = Question::Book { about: About::Sid(sid), answer };
+        self.questions.send(question).await.ok()?;
+        answered.await.ok()
+    }
+
+    /// Looks at some markets. `None`: the pipeline has ended.
+    async fn visit(&self, markets: Vec<(u32, Held)>, turn: usize) -> Option<()> {
+        for (sid, _) in &markets {
+            let (answer, answered) = oneshot::channel();
+            let question = Question::Compare { about: About::Sid(*sid), turn, answer };
+            self.questions.send(question).await.ok()?;
+            answered.await.ok()?;
+        }
         if let Some(past) = &self.past {
-            self.compare_store(past, sid).await?;
+            self.compare_store(past, markets).await;
         }
         Some(())
     }
@@ -99,5 +142,8 @@ mod tests {
         assert_eq!(pace(hour, 3_600), Duration::from_secs(1));
         assert_eq!(pace(hour, 100_000), PACE_MIN);
         assert_eq!(pace(hour, 0), IDLE);
+        assert_eq!(group(Duration::from_secs(1)), 5);
+        assert_eq!(group(PACE_MIN), 25);
+        assert_eq!(group(hour), 1);
     }
 }

@@ -6,13 +6,12 @@ use std::time::Duration;
 use clickhouse::error::Error;
 use exchange::{Book, Level, Price, Side};
 use schema::rows::{self, LatestLevel};
-use tokio::sync::oneshot;
 
 use super::Audit;
 use crate::book::Held;
 use crate::book::stored::{book, book_at_seq};
 use crate::book::surface::Past;
-use crate::pipeline::{About, Question};
+use crate::pipeline::Question;
 
 /// Before a difference is believed.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -26,33 +25,21 @@ struct Difference {
 }
 
 impl Audit {
-    /// Compares one market. `None`: the pipeline has ended.
-    pub(super) async fn compare_store(&self, past: &Past, sid: u32) -> Option<()> {
-        let Some(held) = self.held(sid).await? else { return Some(()) };
-        if held.seq == 0 || !past.stored().await {
-            return Some(());
+    /// Compares markets, as they were held a moment ago.
+    pub(super) async fn compare_store(&self, past: &Past, markets: Vec<(u32, Held)>) {
+        if markets.is_empty() || !past.stored().await {
+            return;
         }
-        let compared = async {
-            self.compare_events(past, sid, &held).await?;
-            self.compare_latest(past, sid, &held.ticker).await
-        };
-        if let Err(error) = compared.await {
-            let error = format!("{:#}", anyhow::Error::new(error));
-            tracing::warn!(
-                component = "audit",
-                event = "audit_failed",
-                error,
-                market = held.ticker
-            );
+        for (sid, held) in markets.into_iter().filter(|(_, held)| held.seq > 0) {
+            let compared = async {
+                self.compare_events(past, sid, &held).await?;
+                self.compare_latest(past, sid, &held.ticker).await
+            };
+            if let Err(error) = compared.await {
+                let (error, market) = (format!("{:#}", anyhow::Error::new(error)), held.ticker);
+                tracing::warn!(component = "audit", event = "audit_failed", error, market);
+            }
         }
-        Some(())
-    }
-
-    async fn held(&self, sid: u32) -> Option<Option<Held>> {
-        let (answer, answered) = oneshot::channel();
-        let question = Question::Book { about: About::Sid(sid), answer };
-        self.questions.send(question).await.ok()?;
-        answered.await.ok()
     }
 
     async fn compare_events(&self, past: &Past, sid: u32, held: &Held) -> Result<(), Error> {
