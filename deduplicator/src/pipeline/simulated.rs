@@ -272,6 +272,13 @@ pub fn decode(payload: &[u8]) -> anyhow::Result<Record> {
     Ok(codec::decode(payload)?)
 }
 
+/// A record as the journal holds it.
+pub fn encode(record: &Record) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    codec::encode(record, &mut bytes);
+    bytes
+}
+
 /// The pipeline waits only for room on a full disk; a simulated disk that is full is a failed one.
 fn at_once<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     match pin!(future).poll(&mut Task::from_waker(Waker::noop())) {

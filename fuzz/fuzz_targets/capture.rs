@@ -1,0 +1,4 @@
+//! See `targets::capture`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| kalshi_fuzz::targets::capture(bytes));

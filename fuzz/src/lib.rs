@@ -1,0 +1,3 @@
+//! The targets, for `fuzz_targets`.
+
+pub mod targets;
