@@ -249,7 +249,7 @@ mod tests {
             "CLICKHOUSE_DATABASE",
             "REST_URL",
             "REST_RATE",
-            "GATHERER_ADMIN: \"east\"",
+            "GATHERER_ADMIN: is not a list",
             "GATHERER_ADMIN: \"west\"",
             "ADMIN_TOKEN",
             "RECOVERY_MARGIN",
@@ -287,6 +287,19 @@ mod tests {
         let span_ms = (NOW - 7_200_000, NOW - 3_600_000);
         let tickers = vec!["KXA".to_owned()];
         assert_eq!(span, Task::Refetch { tickers, span_ms, dry_run: false });
+    }
+
+    #[test]
+    fn a_url_with_a_password_is_refused_without_it() {
+        let typed = [
+            "--rest-url=https://me:hunter2@x",
+            "--gatherer-admin=hunter2@x,east=http://me:hunter3@x",
+            "--admin-token=t",
+            "list",
+        ];
+        let problems = config(&typed).expect_err("wrong").join("\n");
+        assert!(!problems.contains("hunter"), "{problems}");
+        assert_eq!(problems.lines().count(), 3, "{problems}");
     }
 
     #[test]

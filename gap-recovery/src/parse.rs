@@ -25,9 +25,13 @@ impl Problems {
 
     pub(crate) fn url(&mut self, name: &str, text: &str) -> Url {
         match Url::parse(text.trim()) {
+            // URLs are shown in errors: what is secret has settings of its own, and is not repeated.
+            Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+                self.add(name, "has a user or password in it, and would be shown with them");
+            }
             Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => return url,
             Ok(_) => self.add(name, format_args!("{text:?} must begin with http:// or https://")),
-            Err(error) => self.add(name, format_args!("{text:?} is not a URL ({error})")),
+            Err(error) => self.add(name, format_args!("not a URL ({error})")),
         }
         Url::parse("http://127.0.0.1/wrong").expect("a constant URL")
     }
@@ -41,7 +45,7 @@ impl Problems {
                     self.add(name, format_args!("{who:?} is empty or stands there twice"));
                 }
                 Some((who, url)) => known.push((who.to_owned(), self.url(name, url))),
-                None => self.add(name, format_args!("{item:?} is not NAME=http://host:port")),
+                None => self.add(name, "is not a list of NAME=http://host:port"),
             }
         }
         known

@@ -47,9 +47,12 @@ impl Config {
             problems.push(format!("--changes: {:?} is not a whole number", args.changes));
         }
         let url = Url::parse(args.url.trim()).ok();
-        let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        // It is shown in errors, so it holds no password; the wrong one is not repeated either.
+        let is_open = |url: &Url| url.username().is_empty() && url.password().is_none();
+        let is_http = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+        let url = url.filter(|url| is_http(url) && is_open(url));
         if url.is_none() {
-            problems.push(format!("--url: {:?} is not an http:// address", args.url));
+            problems.push("--url: is not an http:// address without user and password".to_owned());
         }
         match url {
             Some(url) if problems.is_empty() => Ok(Self {
