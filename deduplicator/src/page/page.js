@@ -16,6 +16,8 @@ let wasChosenByHand = chosen !== "";
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 const short = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
 const count = (n) => (n == null ? "–" : n >= 1e7 ? short.format(n) : whole.format(n));
+// A level may hold a part of a contract: "0" would say that nothing rests there.
+const contracts = (n) => (n < 100 && n % 1 !== 0 ? n.toFixed(2) : count(n));
 const rate = (n) => (n >= 100 || n === 0 ? whole.format(n) : n.toFixed(1));
 const percent = (part) => `${(100 * part).toFixed(1)}\u00a0%`;
 function millis(ms) {
@@ -228,9 +230,9 @@ function ladder(body, levels, most) {
   };
   rows(body, levels, (level) => level[3], make, (row, [, size, sum, price]) => {
     row.children[0].textContent = price;
-    row.children[1].lastChild.textContent = count(size);
+    row.children[1].lastChild.textContent = contracts(size);
     row.children[1].firstChild.style.width = `${(100 * size) / most}%`;
-    row.children[2].textContent = count(sum);
+    row.children[2].textContent = contracts(sum);
   });
 }
 function show(book) {
