@@ -28,7 +28,7 @@ const GATHERER: Victim = Victim::Gatherer(1);
 const DEDUPLICATOR: Victim = Victim::Deduplicator;
 
 /// Victim, folder below its own, the file (empty: the newest segment, `#`: the newest checkpoint), the harm.
-const FILES: [(Victim, &str, &str, Harm); 12] = [
+const FILES: [(Victim, &str, &str, Harm); 11] = [
     (GATHERER, "west/data/spool", "", Harm::Refused),
     (GATHERER, "west/data/spool", "", Harm::Torn),
     (GATHERER, "west/data/spool", "ledger", Harm::Overwritten),
@@ -40,7 +40,6 @@ const FILES: [(Victim, &str, &str, Harm); 12] = [
     (DEDUPLICATOR, "deduplicator/data/journal/log", "ledger", Harm::Overwritten),
     (DEDUPLICATOR, "deduplicator/data/journal/sinks", "canonical.intent", Harm::Refused),
     (DEDUPLICATOR, "deduplicator/data/checkpoints", "#", Harm::Named),
-    (DEDUPLICATOR, "deduplicator/data", "catalog.sqlite", Harm::Overwritten),
 ];
 
 pub(super) async fn run(ground: &mut Ground) -> anyhow::Result<Report> {
