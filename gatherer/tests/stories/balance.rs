@@ -37,9 +37,12 @@ async fn markets_move_from_a_busy_connection_and_every_change_is_kept() {
     gatherer.stop().await;
 
     let kept = Kept::read(&venue.data_dir("east"));
-    let witnessed = Witnessed::by(&kept);
-    assert_eq!(witnessed.missed(&venue.truth().await, |_| true), []);
+    let mut witnessed = Witnessed::by(&kept);
+    let truth = venue.truth().await;
+    assert_eq!(witnessed.missed(&truth, |_| true), []);
     let twice = witnessed.covered_twice();
     let overlapped = moved.iter().filter(|market| twice.contains(market.as_str())).count();
     assert!(overlapped > 0, "{moved:?} moved, covered twice were {twice:?}");
+    let forgotten = witnessed.forget_one();
+    assert_eq!(witnessed.missed(&truth, |_| true), [forgotten], "a hole would be seen");
 }

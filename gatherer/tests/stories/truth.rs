@@ -81,6 +81,16 @@ impl Witnessed {
             .collect()
     }
 
+    /// Forgets the last change of a session, wherever it was seen: what a hole would look like.
+    pub(crate) fn forget_one(&mut self) -> Change {
+        let last = self.by_session.values().flat_map(BTreeMap::keys).next_back();
+        let last = last.expect("something was seen").clone();
+        for changes in self.by_session.values_mut() {
+            changes.remove(&last);
+        }
+        last
+    }
+
     /// Changes that more than one session has: the market was covered twice then.
     pub(crate) fn covered_twice(&self) -> BTreeSet<&str> {
         let mut seen = BTreeMap::new();

@@ -53,6 +53,31 @@ fn each_channel_has_one_sid_and_acks_may_come_in_any_order() {
 }
 
 #[test]
+fn a_market_is_carried_only_when_every_channel_has_it_and_its_book_is_there() {
+    let config = SessionConfig {
+        market_tickers: tickers(1),
+        channels: vec![Channel::OrderbookDelta, Channel::Trade, Channel::MarketLifecycle],
+        ..SessionConfig::default()
+    };
+    let mut pair = Pair::new(config);
+    pair.session.handle(Input::Opened, pair.now);
+    let subscribed = |id: usize, channel: &str| {
+        format!(r#"{{"type":"subscribed","id":{id},"msg":{{"channel":"{channel}","sid":{id}}}}}"#)
+    };
+    let snapshot = r#"{"type":"orderbook_snapshot","sid":1,"seq":1,"msg":{"market_ticker":"M000","market_id":"0b8fd9a4-93a4-4d1c-a3a1-5d8a1c0e0001","clock":1}}"#;
+    let steps = [subscribed(1, "orderbook_delta"), snapshot.to_owned(), subscribed(2, "trade")];
+    let mut carried = Vec::new();
+    for frame in &steps {
+        carried.push(pair.session.carries("M000"));
+        pair.session.handle(Input::Frame(&decode(frame).unwrap()), pair.now);
+    }
+    assert_eq!((carried, pair.session.carries("M000")), (vec![false; 3], true));
+    assert!(!pair.session.carries("X"));
+    pair.session.handle(Input::RemoveMarkets(vec!["M000".into()]), pair.now);
+    assert!(!pair.session.carries("M000"));
+}
+
+#[test]
 fn markets_come_and_go_while_the_connection_lives() {
     let mut pair = Pair::of_books(2, 10).opened();
     pair.input(Input::AddMarkets(vec!["M000".into(), "X".into()]));
