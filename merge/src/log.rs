@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{levels::Change, record::Provenance};
 
+/// What a lane that lagged filled is given back when it caught up; a log of this length stays.
+const KEPT_CAPACITY: usize = 256;
+
 /// What an entry did to the book.
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum What {
@@ -83,6 +86,9 @@ impl Log {
             self.trimmed = self.entries.pop_front();
             self.first += 1;
             trimmed += 1;
+        }
+        if self.entries.capacity() > KEPT_CAPACITY.max(self.entries.len() * 4) {
+            self.entries.shrink_to(self.entries.len() * 2);
         }
         trimmed
     }

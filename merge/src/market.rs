@@ -1,5 +1,7 @@
 //! One market: its head, book and log, and the only places where its canonical stream grows.
 
+use std::collections::VecDeque;
+
 use exchange::{Moment, Price, Side, Size};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -17,6 +19,8 @@ use crate::{
 
 /// Deltas of one clock come together: after this long the last clock's are all there.
 const QUIET_NS: i64 = 2_000_000_000;
+/// What a stall filled is given back when it is over; a queue of this length stays as it is.
+const KEPT_CAPACITY: usize = 256;
 
 #[derive(Serialize, Deserialize, Clone, Debug)]
 pub(crate) struct Market {
@@ -146,7 +150,12 @@ impl Market {
     pub(crate) fn dequeue(&mut self, shared: &mut Shared, at: usize) -> Item {
         self.pending -= 1;
         shared.pending -= 1;
-        self.segments[at].pending.pop_front().expect("the caller saw a front")
+        let pending = &mut self.segments[at].pending;
+        let item = pending.pop_front().expect("the caller saw a front");
+        if pending.is_empty() && pending.capacity() > KEPT_CAPACITY {
+            *pending = VecDeque::new();
+        }
+        item
     }
 
     /// Drops a segment; what it still held meets `fate`.

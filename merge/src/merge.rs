@@ -22,6 +22,9 @@ use crate::{
 /// Error codes after which a subscription is dead: channel error, buffer overflow.
 const TERMINAL: [u32; 2] = [10, 25];
 
+/// Outputs whose room is kept when all are taken: what one batch of a gatherer leads to.
+const OUTPUTS_KEPT: usize = 4_096;
+
 /// The merge of all lanes of all gatherers. Its serialised form is a checkpoint: take it when
 /// `poll` has nothing more.
 #[derive(Serialize, Deserialize, Clone, Debug)]
@@ -111,7 +114,11 @@ impl Merge {
 
     /// The next thing to do, in order.
     pub fn poll(&mut self) -> Option<Output> {
-        self.shared.outputs.pop_front()
+        let output = self.shared.outputs.pop_front();
+        if output.is_none() && self.shared.outputs.capacity() > OUTPUTS_KEPT {
+            self.shared.outputs = std::collections::VecDeque::new();
+        }
+        output
     }
 
     /// Repeats a market's book as a snapshot, once no clock's deltas are cut in two by it, for a store
