@@ -16,12 +16,10 @@ pub fn load() -> Result<(), String> {
 
 fn problem(error: &Error) -> String {
     match error {
-        Error::LineParse(line, at) => {
-            let name = line.split(['=', ' ']).next().filter(|_| line.contains('='));
-            let which =
-                name.map_or_else(|| "a line".to_owned(), |name| format!("the line of {name}"));
+        // The text that comes with it is the value, which may be secret; its name is not told.
+        Error::LineParse(_, at) => {
             format!(
-                ".env: {which} cannot be read from its character {at} on (quote what has spaces)"
+                ".env: a value cannot be read from its character {at} on (quote what has spaces)"
             )
         }
         Error::Io(error) => format!(".env: cannot be read: {error}"),
@@ -34,10 +32,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_broken_line_is_named_and_not_repeated() {
+    fn a_broken_line_is_told_and_not_repeated() {
         let text = b"FINE=1\nADMIN_TOKEN=hunter two three\n";
         let error = dotenvy::from_read_iter(&text[..]).find_map(Result::err).expect("spaces");
         let told = problem(&error);
-        assert!(told.contains("ADMIN_TOKEN") && !told.contains("hunter"), "{told}");
+        assert!(told.contains("quote what has spaces") && !told.contains("hunter"), "{told}");
     }
 }
