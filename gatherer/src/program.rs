@@ -12,7 +12,10 @@ use std::{
 use anyhow::Context as _;
 use axum::Router;
 use clap::Parser as _;
-use service::{clock::Clock, exit, http, lifecycle, logs, metrics, parts::Parts, probe, stop};
+use service::{
+    clock::Clock, exit, http, lifecycle, logs, metrics, parts::Parts, probe, sd_notify::Notifier,
+    stop,
+};
 use spool::Position;
 use store::Progress;
 use tokio::{
@@ -25,8 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Args, Config,
     board::Board,
-    decode_again,
-    discovery,
+    decode_again, discovery,
     health::Vitals,
     housekeeping::{House, keep_house},
     http::{Surface, router},
@@ -50,7 +52,8 @@ const THREADS_MAX: Duration = Duration::from_secs(2);
 /// The whole program, for any binary that wants to host it.
 pub fn main_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
-    if let Some(code) = probe::asked("kalshi-gatherer", &args).or_else(|| decode_again::asked(&args))
+    if let Some(code) =
+        probe::asked("kalshi-gatherer", &args).or_else(|| decode_again::asked(&args))
     {
         return code;
     }
@@ -101,13 +104,16 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> anyhow::Resu
     started.ports.tell(config.listen.port_file.as_deref())?;
     let stopping = CancellationToken::new();
     let clock = started.clock;
+    let systemd = Notifier::from_environment();
     let mut parts = assemble(config, started, &stopping);
+    systemd.ready();
     let cause = tokio::select! {
         () = stop => Ok(()),
         ended = parts.first_end() => ended.and_then(|()| anyhow::bail!("a part ended by itself")),
     };
     let since_ns = clock.mono_ns();
     lifecycle::shutdown_requested(&cause);
+    systemd.stopping();
     stopping.cancel();
     let outcome = cause.and(parts.drain(DRAIN_MAX).await);
     lifecycle::shutdown_complete(&outcome, clock.mono_ns() - since_ns);
@@ -256,6 +262,8 @@ fn start_listeners(
 }
 
 fn start_house(parts: &mut Parts, common: Common) {
+    let watchdog = Notifier::from_environment().watchdog(common.finished.clone());
+    parts.start("watchdog", watchdog);
     let house =
         House { vitals: common.vitals, clock: common.clock, retention: common.config.retention };
     parts.start("housekeeping", keep_house(house, common.finished));

@@ -38,7 +38,8 @@ fn capture(health: &Health, reasons: &mut Vec<(Verdict, String)>) {
         reasons.push((Verdict::Down, "no markets are known yet".to_owned()));
     } else if health.connections.iter().all(|connection| connection.markets == 0) {
         // One connection is open all the same, to hear of new ones.
-        reasons.push((Verdict::Degraded, "no market is open that MARKET_TICKERS asks for".to_owned()));
+        reasons
+            .push((Verdict::Degraded, "no market is open that MARKET_TICKERS asks for".to_owned()));
     } else if down == all {
         reasons.push((Verdict::Down, "no connection to the exchange".to_owned()));
     } else if down > 0 {
