@@ -126,7 +126,6 @@ async fn fits(browser: &Browser, look: Look) -> anyhow::Result<()> {
 }
 
 async fn keep(browser: &Browser, name: &str) -> anyhow::Result<()> {
-    #[expect(clippy::disallowed_methods, reason = "where .ci/browser wants the pictures")]
     let Some(folder) = std::env::var_os("SCREENSHOTS").map(PathBuf::from) else { return Ok(()) };
     std::fs::write(folder.join(format!("{name}.png")), browser.screenshot().await?)?;
     Ok(())
@@ -139,7 +138,7 @@ async fn tells_a_killed_gatherer(browser: &Browser, story: &mut Story) -> anyhow
         "[...document.querySelectorAll('#gatherers tr')].some((row) => row.dataset.key === '{name}' && row.textContent.includes('not connected')) && document.getElementById('status-word').textContent === 'degraded'"
     );
     let took = until(browser, "a killed gatherer", &told, TOLD_MAX).await?;
-    println!("the page told the killed gatherer after {took:?}");
+    eprintln!("the page told the killed gatherer after {took:?}");
     ensure!(text(browser, "reasons").await?.contains(&format!("gatherer {name} is not connected")));
     keep(browser, "desk-light-killed").await?;
     story.kill_gatherer(1).await?;
