@@ -2,6 +2,7 @@
 //! every stored event with what the exchange really did.
 
 mod alone;
+mod audited;
 mod bad_inputs;
 mod deduplicator_killed;
 mod gap_recovery;
