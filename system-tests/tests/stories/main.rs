@@ -10,6 +10,7 @@ mod gatherer_killed;
 mod lying;
 mod maintenance;
 mod matrix;
+mod polled_books;
 mod replay;
 mod sockets;
 mod whole_way;
