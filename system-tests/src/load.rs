@@ -190,7 +190,7 @@ impl Load {
         let Ok(health) = self.story.fleet.deduplicator.health().await else { return Ok(()) };
         let journal = health.count("/journal/bytes_on_disk");
         self.peaks.see("journal".to_owned(), journal);
-        if now % SHOW_EVERY == 0 {
+        if now.is_multiple_of(SHOW_EVERY) {
             let events = health.measure("/canonical/events_per_second").unwrap_or_default();
             let lag = health.count("/clickhouse/lag_bytes");
             let pending = health.count("/canonical/pending");

@@ -36,9 +36,8 @@ pub(super) async fn run(ground: &mut Ground) -> anyhow::Result<Report> {
     for change in ground.some(&CHANGES, 2) {
         let before = undecodable(&story).await?;
         drift(&story, change).await?;
-        for who in 0..3 {
-            let more = |now: u64| now > before[who];
-            story.until(change, async |fleet| Ok(more(figure(fleet, who).await?))).await?;
+        for (who, before) in before.into_iter().enumerate() {
+            story.until(change, async |fleet| Ok(figure(fleet, who).await? > before)).await?;
         }
         story.recovered().await?;
         story.events(500).await?;
