@@ -113,7 +113,9 @@ fn settings(memory_bytes: u64, port: u16) -> Vec<(&'static str, String)> {
 }
 
 fn users_file(options: &Options) -> String {
-    let limit = options.query_memory_bytes.map(|bytes| format!("<max_memory_usage>{bytes}</max_memory_usage>"));
+    let limit = options
+        .query_memory_bytes
+        .map(|bytes| format!("<max_memory_usage>{bytes}</max_memory_usage>"));
     let profile = limit.unwrap_or_default();
     let common = "<profile>default</profile><quota>default</quota>";
     let users = match options.password.as_deref() {
@@ -149,8 +151,7 @@ mod tests {
 
     #[test]
     fn a_password_is_written_as_a_hash_only() {
-        let secured =
-            Options { password: Some("swordfish".to_owned()), ..Options::default() };
+        let secured = Options { password: Some("swordfish".to_owned()), ..Options::default() };
         let users = users_file(&secured);
         assert!(!users.contains("swordfish"), "{users}");
         assert!(users.contains(&sha256_hex("swordfish")), "{users}");

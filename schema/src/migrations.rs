@@ -161,10 +161,7 @@ const CANONICAL_FILES: &[File] = &[
     LIFECYCLE,
     SNAPSHOTS,
     CURSOR,
-    (
-        "lane_minutes_fates",
-        include_str!("../migrations/canonical/0010_lane_minutes_fates.sql"),
-    ),
+    ("lane_minutes_fates", include_str!("../migrations/canonical/0010_lane_minutes_fates.sql")),
     ("book_at", include_str!("../migrations/canonical/0011_book_at.sql")),
 ];
 

@@ -4,8 +4,9 @@ use std::{path::Path, sync::Arc};
 
 use super::Rng;
 use crate::{
+    Damage, Log, OpenError, Options, Position, ReadError, Recovered, Upto, Writer,
     faulty::{End, FaultyDisk},
-    Damage, Log, OpenError, Options, Position, ReadError, Recovered, Upto, Writer, opening::open_on,
+    opening::open_on,
 };
 
 const DIR: &str = "d";

@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use super::Rng;
 use crate::{
-    faulty::{End, FaultyDisk},
     AppendError, Log, OpenError, Options, Position, ReadError, Reader, Upto, Writer,
+    faulty::{End, FaultyDisk},
     opening::open_on,
 };
 

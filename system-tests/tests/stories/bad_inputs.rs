@@ -17,13 +17,18 @@ const GOES_ON: Duration = Duration::from_secs(4);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// How a start ended.
-struct Ended {
-    code: Option<i32>,
-    said: String,
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) said: String,
 }
 
 /// Starts a hosted program with these settings and waits for its end.
-fn start(hosted: &str, args: &[&str], settings: &[(&str, &str)], folder: &Path) -> Ended {
+pub(crate) fn start(
+    hosted: &str,
+    args: &[&str],
+    settings: &[(&str, &str)],
+    folder: &Path,
+) -> Ended {
     start_for(ENDED_MAX, hosted, args, settings, folder)
 }
 

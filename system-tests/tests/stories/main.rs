@@ -10,9 +10,13 @@ mod gatherer_killed;
 mod lying;
 mod maintenance;
 mod matrix;
+mod observability;
+mod pages;
 mod polled_books;
 mod replay;
+mod secrets;
 mod sockets;
+mod status_page;
 mod whole_way;
 
 use demo::fleet::SimOptions;
