@@ -54,7 +54,8 @@ pub(crate) async fn assemble(
     stops: &Stops,
 ) -> anyhow::Result<Assembled> {
     let folders = Folders::below(&config.data_dir);
-    std::fs::create_dir_all(&config.data_dir).context("cannot make DATA_DIR")?;
+    std::fs::create_dir_all(&config.data_dir)
+        .with_context(|| format!("cannot make DATA_DIR {}", config.data_dir.display()))?;
     let catalog = Catalog::open(&config.catalog).await?;
     let (writer, log, _) = journal::open(&folders)?;
     let now = Moment::from_nanos(clock.mono_ns());
