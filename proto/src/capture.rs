@@ -120,6 +120,14 @@ pub enum BadCapture {
     /// A text body that is no UTF-8.
     #[error("the {0} of a record is not UTF-8")]
     NotText(&'static str),
+    /// A record of a kind that belongs to no session names one.
+    #[error("a record of kind {kind} names session {session}, it belongs to none")]
+    Session {
+        /// The kind.
+        kind: u8,
+        /// The session named.
+        session: u64,
+    },
     /// A status with bits we do not know, or not one byte long.
     #[error("the body of a status is {0:?}, it must be one byte from 0 to 3")]
     StatusBody(Box<[u8]>),
@@ -223,6 +231,9 @@ impl<'a> Capture<'a> {
         stamp: Stamp,
         body: &'a [u8],
     ) -> Result<Self, BadCapture> {
+        if matches!(kind, STATUS | REST_BOOKS) && session != 0 {
+            return Err(BadCapture::Session { kind, session });
+        }
         match kind {
             OPENED => Ok(Self::SessionOpened { session, stamp, about: text(body, "about")? }),
             FRAME => Ok(Self::Frame { session, stamp, bytes: body }),

@@ -45,6 +45,18 @@ fn the_drawing_holds() {
     assert_eq!(encoded(&frame), drawn);
 }
 
+/// Found by the fuzz target `capture`: a record must have one form only.
+#[test]
+fn what_belongs_to_no_session_names_none() {
+    let status = Capture::Status { stamp: STAMP, exchange_active: true, trading_active: true };
+    for capture in [status, Capture::RestBooks { stamp: STAMP, body: "{}" }] {
+        let mut bytes = encoded(&capture);
+        bytes[9] = 8;
+        let kind = bytes[1];
+        assert_eq!(Capture::decode(&bytes), Err(BadCapture::Session { kind, session: 8 << 56 }));
+    }
+}
+
 #[test]
 fn every_cut_and_every_surplus_is_refused() {
     for capture in one_of_each() {
