@@ -1,6 +1,7 @@
 //! Puts the parts together and connects their queues.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -54,8 +55,7 @@ pub(crate) async fn assemble(
     stops: &Stops,
 ) -> anyhow::Result<Assembled> {
     let folders = Folders::below(&config.data_dir);
-    std::fs::create_dir_all(&config.data_dir)
-        .with_context(|| format!("cannot make DATA_DIR {}", config.data_dir.display()))?;
+    make(&config.data_dir)?;
     let catalog = Catalog::open(&config.catalog).await?;
     let (writer, log, _) = journal::open(&folders)?;
     let now = Moment::from_nanos(clock.mono_ns());
@@ -112,6 +112,11 @@ pub(crate) async fn assemble(
     let surface = Surface { status: status_seen, questions, past };
     builder.audits(&surface, &tally);
     Ok(Assembled { parts: builder.parts, surface })
+}
+
+fn make(data_dir: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(data_dir)
+        .with_context(|| format!("cannot make DATA_DIR {}", data_dir.display()))
 }
 
 /// What the pipeline tells beside its records.
