@@ -160,26 +160,26 @@ fn a_start_that_fails_does_not_repeat_what_it_was_told() {
             ],
         ),
     ];
-    for (hosted, mut settings) in starts {
-        let common = [
-            ("DATA_DIR", data.as_str()),
-            ("HTTP_ADDR", "127.0.0.1:0"),
-            ("METRICS_ADDR", "127.0.0.1:0"),
-            ("ADMIN_TOKEN", TOKEN),
-        ];
-        settings.extend(common);
-        let ended = start(hosted, &["--nonsense"], &[("ADMIN_TOKEN", TOKEN)], folder.path());
-        assert_eq!(ended.code, Some(64), "{}", ended.said);
-        let ended = start(hosted, &[], &settings, folder.path());
-        assert!(
-            matches!(ended.code, Some(1 | 64)),
-            "{settings:?}: {:?}\n{}",
-            ended.code,
-            ended.said
-        );
-        assert!(!ended.said.is_empty(), "{settings:?}");
-        for secret in [TOKEN, PASSWORD] {
-            assert!(!ended.said.contains(secret), "{hosted} {settings:?}:\n{}", ended.said);
-        }
+    for (hosted, settings) in starts {
+        fails_without_telling(hosted, settings, &data, folder.path());
+    }
+}
+
+fn fails_without_telling(hosted: &str, settings: Vec<(&str, &str)>, data: &str, folder: &Path) {
+    let common = [
+        ("DATA_DIR", data),
+        ("HTTP_ADDR", "127.0.0.1:0"),
+        ("METRICS_ADDR", "127.0.0.1:0"),
+        ("ADMIN_TOKEN", TOKEN),
+    ];
+    let settings = [settings, common.to_vec()].concat();
+    let ended = start(hosted, &["--nonsense"], &[("ADMIN_TOKEN", TOKEN)], folder);
+    assert_eq!(ended.code, Some(64), "{}", ended.said);
+    let ended = start(hosted, &[], &settings, folder);
+    let failed = matches!(ended.code, Some(1 | 64));
+    assert!(failed, "{settings:?}: {:?}\n{}", ended.code, ended.said);
+    assert!(!ended.said.is_empty(), "{settings:?}");
+    for secret in [TOKEN, PASSWORD] {
+        assert!(!ended.said.contains(secret), "{hosted} {settings:?}:\n{}", ended.said);
     }
 }
