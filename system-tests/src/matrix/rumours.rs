@@ -1,5 +1,4 @@
-//! One feed lies. With three lanes the record is untouched and the liar is named; with two the exchange is
-//! asked, and what could not be settled is flagged.
+//! One feed of three lies: the record is untouched and the liar is named. (Two lanes are the merge's seeds.)
 
 use anyhow::ensure;
 use demo::oracle::Report;
