@@ -66,9 +66,10 @@ async fn wrong(story: &Story) -> anyhow::Result<Vec<String>> {
     Ok(wrong)
 }
 
-/// Three minutes: run by command, `cargo test -p system-tests --test stories audited -- --ignored`.
+/// Not seen to pass: its one run waited in vain for a `get_snapshot` difference, and the cause is not known.
+/// Run by command, `cargo test -p system-tests --test stories audited -- --ignored`.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "three minutes; by command"]
+#[ignore = "not seen to pass yet; three minutes, by command"]
 async fn a_lie_that_nobody_contradicts_is_found_by_the_audit_and_healed() -> anyhow::Result<()> {
     let more = ["--lifecycle-every", "4"].map(str::to_owned).to_vec();
     let sim = SimOptions { rate: 300, more, ..market(71) };
