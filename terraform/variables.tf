@@ -23,8 +23,8 @@ variable "zones" {
 }
 
 variable "gatherers" {
-  description = "Gatherers by GATHERER_ID: the zone each lives in."
-  type        = map(object({ zone = string }))
+  description = "Gatherers by GATHERER_ID: the zone each lives in, and its POLL_SLOT as 2/3 where that is not the zone's place among zones."
+  type        = map(object({ zone = string, poll_slot = optional(string) }))
   default = {
     east  = { zone = "us-east-1a" }
     west  = { zone = "us-east-1b" }

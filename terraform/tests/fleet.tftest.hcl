@@ -61,7 +61,7 @@ run "more_gatherers_than_zones" {
   command = plan
   variables {
     gatherers = {
-      east = { zone = "us-east-1a" }, west = { zone = "us-east-1b" }, north = { zone = "us-east-1c" }, spare = { zone = "us-east-1c" }
+      east = { zone = "us-east-1a" }, west = { zone = "us-east-1b" }, north = { zone = "us-east-1c" }, spare = { zone = "us-east-1c", poll_slot = "1/2" }
     }
   }
   assert {

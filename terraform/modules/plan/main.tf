@@ -14,6 +14,8 @@ locals {
   gatherer = { for id, gatherer in var.gatherers : id => {
     zone    = gatherer.zone
     address = cidrhost(local.zone[gatherer.zone].private, 10 + index(local.in_zone[gatherer.zone], id))
+    # By zone and not by the number of gatherers: another gatherer must not change the first boot of all others.
+    poll_slot = coalesce(gatherer.poll_slot, "${local.zone[gatherer.zone].index + 1}/${length(var.zones)}")
   } }
   deduplicator_address = cidrhost(local.zone[var.deduplicator_zone].private, 100)
 
@@ -30,6 +32,7 @@ locals {
   gatherer_environment = { for id, gatherer in local.gatherer : id => {
     GATHERER_ID         = id
     MARKET_TICKERS      = var.market_tickers
+    POLL_SLOT           = gatherer.poll_slot
     CLICKHOUSE_URL      = "http://127.0.0.1:8123"
     CLICKHOUSE_USER     = "kalshi_gatherer"
     CLICKHOUSE_DATABASE = "kalshi"
@@ -77,5 +80,12 @@ check "gatherers_are_spread" {
   assert {
     condition     = length(distinct([for gatherer in values(var.gatherers) : gatherer.zone])) >= min(length(var.gatherers), 2)
     error_message = "all gatherers are in one zone: they would be lost together."
+  }
+}
+
+check "polls_are_spread" {
+  assert {
+    condition     = length(distinct([for gatherer in values(local.gatherer) : gatherer.poll_slot])) == length(local.gatherer)
+    error_message = "two gatherers poll books at the same moments: give them a poll_slot each, as 1/4 to 4/4."
   }
 }

@@ -31,8 +31,8 @@ variable "zones" {
 }
 
 variable "gatherers" {
-  description = "Gatherers by GATHERER_ID: the zone each lives in."
-  type        = map(object({ zone = string }))
+  description = "Gatherers by GATHERER_ID: the zone each lives in, and its POLL_SLOT as 2/3 where that is not the zone's place among zones."
+  type        = map(object({ zone = string, poll_slot = optional(string) }))
   validation {
     condition     = length(var.gatherers) >= 2
     error_message = "gatherers: two or more; one alone has nobody to cover it."
@@ -44,6 +44,10 @@ variable "gatherers" {
   validation {
     condition     = alltrue([for gatherer in values(var.gatherers) : contains(var.zones, gatherer.zone)])
     error_message = "gatherers: each lives in one of zones."
+  }
+  validation {
+    condition     = alltrue([for gatherer in values(var.gatherers) : gatherer.poll_slot == null || try(tonumber(regex("^([1-9][0-9]?)/[1-9][0-9]?$", gatherer.poll_slot)[0]) <= tonumber(split("/", gatherer.poll_slot)[1]), false)])
+    error_message = "gatherers: a poll_slot is written as 2/3."
   }
 }
 

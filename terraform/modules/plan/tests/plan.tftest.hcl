@@ -28,10 +28,38 @@ run "addresses_are_fixed_and_apart" {
   }
 }
 
-run "two_gatherers_in_a_zone_have_two_addresses" {
+run "each_polls_books_in_its_own_third" {
+  command = plan
+  assert {
+    condition     = [for id in ["east", "west", "north"] : output.gatherers[id].environment.POLL_SLOT] == ["1/3", "2/3", "3/3"]
+    error_message = "polls of one book must be spread over the time between two"
+  }
+  assert {
+    condition     = strcontains(output.gatherers["west"].user_data, "echo 'POLL_SLOT=2/3'")
+    error_message = "the slot must reach the machine"
+  }
+}
+
+run "polls_that_meet_are_told" {
   command = plan
   variables {
     gatherers = { east = { zone = "us-east-1a" }, east-2 = { zone = "us-east-1a" }, west = { zone = "us-east-1b" } }
+  }
+  expect_failures = [check.polls_are_spread]
+}
+
+run "a_wrong_slot_is_refused" {
+  command = plan
+  variables {
+    gatherers = { east = { zone = "us-east-1a", poll_slot = "4/3" }, west = { zone = "us-east-1b" } }
+  }
+  expect_failures = [var.gatherers]
+}
+
+run "two_gatherers_in_a_zone_have_two_addresses" {
+  command = plan
+  variables {
+    gatherers = { east = { zone = "us-east-1a" }, east-2 = { zone = "us-east-1a", poll_slot = "3/3" }, west = { zone = "us-east-1b" } }
   }
   assert {
     condition     = output.gatherers["east"].address != output.gatherers["east-2"].address
@@ -111,7 +139,7 @@ run "all_in_one_zone_is_told" {
   variables {
     gatherers = { a = { zone = "us-east-1a" }, b = { zone = "us-east-1a" } }
   }
-  expect_failures = [check.gatherers_are_spread]
+  expect_failures = [check.gatherers_are_spread, check.polls_are_spread]
 }
 
 run "an_unchecked_release_is_refused" {
