@@ -109,7 +109,7 @@ function tiles(all) {
   text("ratio-note", `whole feeds: ${percent(canonical.duplicate_ratio_expected)}`);
   for (const [id, track] of [["to-journal", latency.frame_to_journal_ms], ["to-row", latency.frame_to_row_ms]]) {
     figure(id, track.count > 0 ? millis(track.p99) : "–");
-    text(`${id}-note`, track.count > 0 ? `99 of 100; half ${millis(track.p50)}` : "nothing in the last minute");
+    text(`${id}-note`, track.count > 0 ? `p99 · p50 ${millis(track.p50)}` : "nothing in the last minute");
   }
   const holes = canonical.holes_last_hour;
   figure("holes-hour", count(holes), holes > 0 ? "down" : "");
