@@ -27,7 +27,7 @@ MIGRATIONS = HERE.parent.parent / "schema/migrations"
 WHO = ("GATHERER", "DEDUPLICATOR", "BACKUP", "RESEARCHER", "ADMIN")
 
 
-def host(folder, port):
+def host(folder, port, more="", flags=()):
     """The engine's process: never returns."""
     library = glob.glob(os.path.expanduser("~/.cache/kalshi-capture/chdb-*/**/libchdb.so"), recursive=True)
     if not library:
@@ -36,9 +36,9 @@ def host(folder, port):
         os.environ[f"KALSHI_{who}_SHA256"] = hashlib.sha256(who.lower().encode()).hexdigest()
     _, terminal = pty.openpty()
     os.dup2(terminal, 0)
-    query = "SYSTEM START LISTEN HTTP; SELECT sleepEachRow(1) FROM numbers(3600) SETTINGS function_sleep_max_microseconds_per_block = 0, max_block_size = 1 FORMAT Null"
+    query = f"SYSTEM START LISTEN HTTP; {more}SELECT sleepEachRow(1) FROM numbers(3600) SETTINGS function_sleep_max_microseconds_per_block = 0, max_block_size = 1 FORMAT Null"
     arguments = ["clickhouse", "--interactive", f"--path={folder}/data", f"--config-file={folder}/config.xml", f"--http_port={port}",
-                 "--disable_suggestion", "--history_file=/dev/null", "--highlight=0", "--progress=off", f"--query={query}"]
+                 "--disable_suggestion", "--history_file=/dev/null", "--highlight=0", "--progress=off", *flags, f"--query={query}"]
     array = (ctypes.c_char_p * len(arguments))(*[argument.encode() for argument in arguments])
     engine = ctypes.CDLL(library[0])
     engine.chdb_query_cmdline.restype = ctypes.c_void_p
