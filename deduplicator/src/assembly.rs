@@ -63,6 +63,7 @@ pub(crate) async fn assemble(
     if let Some(store) = store.as_ref().filter(|_| recovered.is_empty()) {
         from_store::take_over(&mut recovered, store, &folders.checkpoints, &log, now).await?;
     }
+    recovered.merge.reserve();
     tracing::info!(
         component = "recover",
         event = "recovered",

@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! checkpoints/0000000042: a spool cursor file (crc32c, renamed into place) that holds
-//! version u8 = 2 | postcard of Checkpoint
+//! version u8 = 3 | postcard of Checkpoint
 //! ```
 //! A checkpoint is written only after the journal is durable up to what it includes. Acks come from
 //! the older of the two kept, so that one damaged file loses nothing.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use merge::{LaneMinute, Merge};
 use serde::{Deserialize, Serialize};
 use spool::{AnyDisk, CursorFile, Log, Position};
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 const KEPT: usize = 2;
 /// How long one wait for the journal lasts before the log is looked at for a failure.
 const DURABLE_WAIT: Duration = Duration::from_secs(5);
@@ -35,20 +36,22 @@ pub(crate) struct Head {
 
 /// A checkpoint that was read.
 pub(crate) struct Loaded {
+    bytes: u64,
     pub(crate) head: Head,
     pub(crate) merge: Merge,
 }
 
-/// A checkpoint ready to be written: the bytes, and what they say.
+/// A checkpoint ready to be written: a copy of the state, and what is said of it.
 pub(crate) struct Sealed {
     head: Head,
-    bytes: Vec<u8>,
+    merge: Merge,
 }
 
 /// Proof that a checkpoint, and the journal below it, survive a power loss.
 #[derive(Clone, Debug)]
 pub(crate) struct Durable {
     head: Head,
+    bytes: u64,
 }
 
 impl Head {
@@ -80,18 +83,18 @@ impl Head {
 impl Loaded {
     /// It was read from disk: it is durable, and so was the journal before it was written.
     pub(crate) fn into_parts(self) -> (Durable, Merge) {
-        (Durable { head: self.head }, self.merge)
+        (Durable { head: self.head, bytes: self.bytes }, self.merge)
     }
 }
 
 impl Sealed {
+    pub(crate) fn new(head: Head, merge: Merge) -> Self {
+        Self { head, merge }
+    }
+
     /// Where the journal must be durable before it is written.
     pub(crate) fn journal(&self) -> Position {
         self.head.journal()
-    }
-
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes.len()
     }
 }
 
@@ -99,13 +102,11 @@ impl Durable {
     pub(crate) fn head(&self) -> &Head {
         &self.head
     }
-}
 
-/// Serialises.
-pub(crate) fn seal(head: Head, merge: &Merge) -> anyhow::Result<Sealed> {
-    let bytes = postcard::to_extend(&(&head, merge), vec![VERSION])
-        .context("cannot serialise a checkpoint")?;
-    Ok(Sealed { head, bytes })
+    /// Of its file, without the header.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
 }
 
 /// Waits for the journal, then writes the checkpoint down and forgets the oldest. Blocks.
@@ -125,8 +126,8 @@ pub(crate) fn store_at(
         }
     }
     let path = path(dir, sealed.head.number);
-    CursorFile::open_at(disk, path)
-        .and_then(|file| file.store(&sealed.bytes))
+    let bytes = CursorFile::open_at(disk, path)
+        .and_then(|file| file.store_with(|out| serialise(sealed, out)))
         .context("cannot write a checkpoint")?;
     failpoint::hit("checkpoint.stored");
     let numbers = numbers(disk, dir)?;
@@ -134,7 +135,13 @@ pub(crate) fn store_at(
         let path = self::path(dir, *old);
         disk.remove(&path).with_context(|| format!("cannot remove {}", path.display()))?;
     }
-    Ok(Durable { head: sealed.head.clone() })
+    Ok(Durable { head: sealed.head.clone(), bytes })
+}
+
+/// Straight into the file: the state may be a hundred megabytes.
+fn serialise(sealed: &Sealed, out: &mut dyn io::Write) -> io::Result<()> {
+    out.write_all(&[VERSION])?;
+    postcard::to_io(&(&sealed.head, &sealed.merge), out).map(|_| ()).map_err(io::Error::other)
 }
 
 /// The newest checkpoint that can be read; each that cannot is named in the log. `None`: there is
@@ -172,7 +179,7 @@ fn read(disk: &AnyDisk, path: &Path) -> anyhow::Result<Loaded> {
     let (&version, rest) = bytes.split_first().context("it is empty")?;
     anyhow::ensure!(version == VERSION, "it has version {version}, we read {VERSION}");
     let (head, merge) = postcard::from_bytes(rest).context("it is of another version's state")?;
-    Ok(Loaded { head, merge })
+    Ok(Loaded { bytes: bytes.len() as u64, head, merge })
 }
 
 fn path(dir: &Path, number: u64) -> PathBuf {
@@ -208,7 +215,7 @@ mod tests {
         merge.gatherer("east");
         for number in 1..=3 {
             writer.append(b"x").expect("room");
-            let sealed = seal(head(number, writer.next()), &merge).expect("serialises");
+            let sealed = Sealed::new(head(number, writer.next()), merge.clone());
             let durable = store(&dir.join("c"), &sealed, &log).expect("writes");
             assert!(log.durable() >= durable.head().journal(), "the journal goes first");
         }

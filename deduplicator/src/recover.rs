@@ -133,7 +133,7 @@ mod tests {
     use spool::{Options, Spool};
 
     use super::*;
-    use crate::checkpoint::{Head, seal, store};
+    use crate::checkpoint::{Head, Sealed, store};
 
     /// A checkpoint with accounts; `journalled`: whether they reached the journal.
     fn owed(journalled: bool) -> (Vec<Record>, u64) {
@@ -145,7 +145,7 @@ mod tests {
         let rows = vec![LaneMinute { frames: 3, ..LaneMinute::default() }];
         let head = Head::new(4, writer.next(), Vec::new(), rows);
         let record = accounts(&head).expect("there are rows");
-        let sealed = seal(head, &merge).expect("serialises");
+        let sealed = Sealed::new(head, merge);
         store(&checkpoints, &sealed, &log).expect("writes");
         if journalled {
             let mut bytes = Vec::new();

@@ -71,7 +71,7 @@ pub(crate) fn alarm_raised(alarm: &Alarm, gatherer: &str) {
     }
 }
 
-pub(crate) fn checkpoint_stored(number: u64, bytes: usize) {
+pub(crate) fn checkpoint_stored(number: u64, bytes: u64) {
     metrics::gauge!("dedup_checkpoint_bytes").set(bytes as f64);
     tracing::debug!(
         component = "pipeline",

@@ -35,11 +35,12 @@ pub struct Config {
     pub checkpoint_deltas: u32,
     /// Time of an active market after which its book is repeated as a snapshot.
     pub checkpoint_every: Duration,
-    /// Trades remembered, 42 bytes each (42 MB).
+    /// Trades remembered, 42 bytes each (42 MB, taken at the start).
     pub trades_kept: usize,
     /// Trades older than this behind the newest are late.
     pub trades_age: Duration,
-    /// Tickers and lifecycle messages remembered, each, 40 bytes each (8 MB and 8 MB).
+    /// Tickers and lifecycle messages remembered, each, 43 bytes each (9 MB and 9 MB, taken at the
+    /// start).
     pub messages_kept: usize,
     /// Minute accounts held before they are folded together (markets lose their names), about 250
     /// bytes each (100 MB; they leave with every checkpoint, so that usually a minute's are held).

@@ -42,6 +42,7 @@ mod place;
 mod quick;
 mod record;
 mod replay;
+mod ring;
 mod seen;
 mod segment;
 mod settle;

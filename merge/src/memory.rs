@@ -1,16 +1,13 @@
 //! A bounded memory of what was already said, and when first: 40 bytes an entry.
 //!
 //! The entries lie in a ring, the oldest first; an open-addressed table of their numbers finds them.
-//! Only the ring is serialised.
-
-use std::collections::VecDeque;
+//! Only the ring is serialised and copied; the table is made again from it where it is needed.
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::Provenance;
+use crate::{record::Provenance, ring::Ring};
 
-/// Numbers of entries wrap at 31 bits, so that one value is left for an empty slot.
-const NUMBER_MASK: u32 = u32::MAX >> 1;
+/// No entry has this number.
 const EMPTY: u32 = u32::MAX;
 
 /// What the memory says about a key.
@@ -40,13 +37,11 @@ struct Kept {
 }
 
 /// Keys with the time of what they stand for, the oldest forgotten first.
-#[derive(Serialize, Deserialize, Clone, Debug, Default)]
+#[derive(Serialize, Deserialize, Debug, Default)]
 pub(crate) struct Memory {
     /// In order of arrival.
-    ring: VecDeque<Kept>,
-    /// The number of the first entry in the ring.
-    first: u32,
-    /// Numbers of entries by their key's hash; a power of two of them, a quarter at least empty.
+    ring: Ring<Kept>,
+    /// Numbers of entries by their key's hash.
     #[serde(skip)]
     slots: Vec<u32>,
     /// The newest time that was forgotten for want of room.
@@ -60,11 +55,27 @@ impl Kept {
     }
 }
 
+impl Clone for Memory {
+    fn clone(&self) -> Self {
+        Self { ring: self.ring.clone(), slots: Vec::new(), ..*self }
+    }
+}
+
 impl Memory {
+    /// Takes the memory that `kept` entries need, now.
+    pub(crate) fn reserve(&mut self, kept: usize) {
+        let key = [u64::MAX; 2];
+        self.ring.reserve(kept, Kept { key, wall_ns: 0, ts_off_ms: 0, lane: 0 });
+        let slots = slots_for(kept.max(self.ring.len()));
+        if self.slots.len() < slots {
+            self.rebuild(slots);
+        }
+    }
+
     pub(crate) fn look(&mut self, key: u128, ts_ms: i64, age_ms: i64, from: &Provenance) -> Seen {
         self.index();
-        if let Some(at) = self.find(split(key)) {
-            let first = self.ring[at];
+        if let Some(number) = self.find(split(key)) {
+            let first = *self.ring.get(number);
             if (first.wall_ns, first.lane) == (from.wall_ns, lane(from)) {
                 return Seen::Again;
             }
@@ -90,63 +101,39 @@ impl Memory {
         let wall_ms = from.wall_ns.div_euclid(1_000_000);
         let off = ts_ms.saturating_sub(wall_ms).clamp(i32::MIN.into(), i32::MAX.into()) as i32;
         let entry = Kept { key, wall_ns: from.wall_ns, ts_off_ms: off, lane: lane(from) };
-        if self.ring.len() == self.ring.capacity() {
-            // By a quarter, not by double: most of the time the ring is as long as it may be.
-            let more = (self.ring.len() / 4).max(64).min(kept.max(64));
-            self.ring.reserve_exact(more);
-        }
-        self.ring.push_back(entry);
+        let number = self.ring.push(entry);
         self.newest_ms = self.newest_ms.max(ts_ms);
         if self.ring.len() * 4 > self.slots.len() * 3 {
-            self.rebuild();
+            self.rebuild(slots_for(self.ring.len()));
         } else {
-            let number = self.number(self.ring.len() - 1);
-            self.place(hash(key), number);
+            place(&mut self.slots, hash(key), number);
         }
     }
 
-    fn number(&self, at: usize) -> u32 {
-        self.first.wrapping_add(at as u32) & NUMBER_MASK
-    }
-
-    fn at(&self, number: u32) -> usize {
-        (number.wrapping_sub(self.first) & NUMBER_MASK) as usize
-    }
-
-    fn find(&self, key: [u64; 2]) -> Option<usize> {
+    fn find(&self, key: [u64; 2]) -> Option<u32> {
         let mask = self.slots.len().checked_sub(1)?;
         let mut slot = hash(key) & mask;
         while self.slots[slot] != EMPTY {
-            let at = self.at(self.slots[slot]);
-            if self.ring[at].key == key {
-                return Some(at);
+            let number = self.slots[slot];
+            if self.ring.get(number).key == key {
+                return Some(number);
             }
             slot = (slot + 1) & mask;
         }
         None
     }
 
-    fn place(&mut self, hash: usize, number: u32) {
-        let mask = self.slots.len() - 1;
-        let mut slot = hash & mask;
-        while self.slots[slot] != EMPTY {
-            slot = (slot + 1) & mask;
-        }
-        self.slots[slot] = number;
-    }
-
-    /// After it was read from a checkpoint.
+    /// After it was read from a checkpoint, or copied.
     fn index(&mut self) {
-        if self.slots.is_empty() && !self.ring.is_empty() {
-            self.rebuild();
+        if self.slots.is_empty() && self.ring.len() > 0 {
+            self.rebuild(slots_for(self.ring.len()));
         }
     }
 
-    fn rebuild(&mut self) {
-        let slots = (self.ring.len() * 4 / 3 + 1).next_power_of_two().max(64);
+    fn rebuild(&mut self, slots: usize) {
         self.slots = vec![EMPTY; slots];
-        for at in 0..self.ring.len() {
-            self.place(hash(self.ring[at].key), self.number(at));
+        for (number, entry) in self.ring.iter() {
+            place(&mut self.slots, hash(entry.key), number);
         }
     }
 
@@ -154,14 +141,14 @@ impl Memory {
         let Some(oldest) = self.ring.front().copied() else { return };
         let mask = self.slots.len() - 1;
         let mut hole = hash(oldest.key) & mask;
-        while self.slots[hole] != self.first {
+        while self.slots[hole] != self.ring.first() {
             assert!(self.slots[hole] != EMPTY, "every entry of the ring is in the table");
             hole = (hole + 1) & mask;
         }
         // What was placed behind it for want of its slot moves up, so that no search ends early.
         let mut next = (hole + 1) & mask;
         while self.slots[next] != EMPTY {
-            let home = hash(self.ring[self.at(self.slots[next])].key) & mask;
+            let home = hash(self.ring.get(self.slots[next]).key) & mask;
             if next.wrapping_sub(home) & mask >= next.wrapping_sub(hole) & mask {
                 self.slots[hole] = self.slots[next];
                 hole = next;
@@ -170,10 +157,23 @@ impl Memory {
         }
         self.slots[hole] = EMPTY;
         self.ring.pop_front();
-        self.first = (self.first + 1) & NUMBER_MASK;
         let ts_ms = oldest.ts_ms();
         self.forgotten_ms = Some(self.forgotten_ms.map_or(ts_ms, |held| held.max(ts_ms)));
     }
+}
+
+/// A power of two of slots, a quarter of them at least empty.
+fn slots_for(entries: usize) -> usize {
+    (entries * 4 / 3 + 1).next_power_of_two().max(64)
+}
+
+fn place(slots: &mut [u32], hash: usize, number: u32) {
+    let mask = slots.len() - 1;
+    let mut slot = hash & mask;
+    while slots[slot] != EMPTY {
+        slot = (slot + 1) & mask;
+    }
+    slots[slot] = number;
 }
 
 fn split(key: u128) -> [u64; 2] {
@@ -193,12 +193,13 @@ fn lane(from: &Provenance) -> u16 {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
+    use std::collections::{HashMap, VecDeque};
 
     use rand::{Rng as _, SeedableRng as _};
     use rand_chacha::ChaCha8Rng;
 
     use super::*;
+    use crate::ring::CHUNK;
 
     fn from(wall_ns: i64) -> Provenance {
         Provenance { wall_ns, ..Provenance::default() }
@@ -226,7 +227,7 @@ mod tests {
         for seed in 0..20 {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             let kept = rng.random_range(1..300);
-            let mut memory = Memory { first: NUMBER_MASK - 100, ..Memory::default() };
+            let mut memory = Memory::default();
             let mut model: HashMap<u128, i64> = HashMap::new();
             let mut order: VecDeque<u128> = VecDeque::new();
             for at in 0..3_000_i64 {
@@ -247,6 +248,8 @@ mod tests {
                 if rng.random_ratio(1, 500) {
                     let bytes = postcard::to_allocvec(&memory).expect("serialises");
                     memory = postcard::from_bytes(&bytes).expect("reads back");
+                    memory.reserve(rng.random_range(0..400));
+                    memory = memory.clone();
                 }
             }
             assert_eq!(memory.ring.len(), model.len(), "seed {seed}");
@@ -261,7 +264,8 @@ mod tests {
                 let key = u128::from((at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
                 memory.keep(key, at, &from(at), kept);
             }
-            let bytes = memory.ring.capacity() * size_of::<Kept>() + memory.slots.len() * 4;
+            let chunks = kept.div_ceil(CHUNK) + 1;
+            let bytes = chunks * CHUNK * size_of::<Kept>() + memory.slots.len() * 4;
             assert!(bytes <= 48 * kept, "{} bytes an entry", bytes / kept);
         }
     }

@@ -52,6 +52,12 @@ impl Merge {
         self.shared.config = config;
     }
 
+    /// Takes the memory for all trades and messages that will be remembered, now: a machine too
+    /// small for it is seen at the start, and what the program takes does not grow for hours.
+    pub fn reserve(&mut self) {
+        self.streams.reserve(&self.shared.config);
+    }
+
     /// The number of a gatherer. A new name emits `Record::Gatherer`; every name given here is
     /// waited for in decisions about starts and holes.
     pub fn gatherer(&mut self, name: &str) -> GathererIndex {

@@ -31,6 +31,13 @@ pub(crate) struct Told {
 }
 
 impl Streams {
+    /// Takes the memory of all three, now.
+    pub(crate) fn reserve(&mut self, config: &Config) {
+        self.trades.reserve(config.trades_kept);
+        self.tickers.reserve(config.messages_kept);
+        self.lifecycle.reserve(config.messages_kept);
+    }
+
     pub(crate) fn trade(&mut self, config: &Config, trade: &Trade<'_>, from: Provenance) -> Told {
         let key = trade.trade_id.as_u128();
         let age = config.trades_age.as_millis() as i64;

@@ -172,7 +172,10 @@ impl World {
         self.again(150 * MS, 1_200 * MS, Happens::Checkpoint);
         self.after(MS, 200 * MS, Happens::StoreCheckpoint);
         let minute = self.time / MS / MINUTE_MS;
-        self.with(|running, _| running.node.begin_checkpoint(minute))
+        self.with(|running, _| {
+            running.node.begin_checkpoint(minute);
+            Ok(())
+        })
     }
 
     pub(crate) fn store_checkpoint(&mut self) -> Result<(), String> {

@@ -7,7 +7,7 @@
 //! the old bytes or the new ones are there. Damage is an error and never read as "nothing stored".
 
 use std::{
-    io,
+    io::{self, Write},
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
@@ -15,7 +15,7 @@ use std::{
 use crate::{
     CursorError,
     error::{Damage, IoFailure},
-    files::{Disk, Files, read_up_to},
+    files::{Disk, File, Files, read_up_to},
     segment::u32_at,
     shared::locked,
 };
@@ -23,6 +23,8 @@ use crate::{
 const MAGIC: &[u8; 8] = b"SPOOLCUR";
 const VERSION: u16 = 1;
 const HEADER_BYTES: usize = 20;
+/// Of one write to the disk.
+const BUFFER_BYTES: usize = 256 * 1024;
 
 /// A crash-safe file for a cursor, an intent or a checkpoint.
 pub struct CursorFile {
@@ -61,6 +63,18 @@ impl CursorFile {
 
     /// Replaces what was stored; durable when this returns.
     pub fn store(&self, bytes: &[u8]) -> Result<(), CursorError> {
+        self.store_with(|out| out.write_all(bytes)).map(|_| ())
+    }
+
+    /// As [`Self::store`], for what is too large to be laid out in memory first: `fill` writes it.
+    /// Returns its bytes.
+    ///
+    /// # Errors
+    /// What the disk or `fill` says; what was stored before is still there then.
+    pub fn store_with(
+        &self,
+        fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<u64, CursorError> {
         let _one = locked(&self.storing);
         let beside = self.beside();
         let failed = |source| IoFailure::new("store", &self.path, source);
@@ -71,12 +85,14 @@ impl CursorFile {
             _ => {}
         }
         let file = self.files.create_new(&beside).map_err(failed)?;
-        file.write_all_at(&header(bytes), 0).map_err(failed)?;
-        file.write_all_at(bytes, HEADER_BYTES as u64).map_err(failed)?;
+        let mut body = Body::new(&*file);
+        let filled = fill(&mut body).and_then(|()| body.flush());
+        body.failure.take().map_or(filled, Err).map_err(failed)?;
+        file.write_all_at(&header(body.bytes, body.crc), 0).map_err(failed)?;
         file.sync_data().map_err(failed)?;
         self.files.rename(&beside, &self.path).map_err(failed)?;
         self.files.sync_dir(dir_of(&self.path)).map_err(failed)?;
-        Ok(())
+        Ok(body.bytes.into())
     }
 
     fn beside(&self) -> PathBuf {
@@ -112,14 +128,55 @@ fn dir_of(path: &Path) -> &Path {
     }
 }
 
-/// Apart from `bytes`, so that a checkpoint is not copied to be written.
-fn header(bytes: &[u8]) -> [u8; HEADER_BYTES] {
-    let length = u32::try_from(bytes.len()).expect("a cursor is a few bytes, at most 4 GiB");
+/// Writes behind the header and sums up what the header must say.
+struct Body<'a> {
+    file: &'a dyn File,
+    buffer: Vec<u8>,
+    /// In the file.
+    bytes: u32,
+    crc: u32,
+    /// What the disk said: a serialiser in between may keep it to itself.
+    failure: Option<io::Error>,
+}
+
+impl<'a> Body<'a> {
+    fn new(file: &'a dyn File) -> Self {
+        Self { file, buffer: Vec::with_capacity(BUFFER_BYTES), bytes: 0, crc: 0, failure: None }
+    }
+}
+
+impl Write for Body<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.buffer.len() + bytes.len() > BUFFER_BYTES {
+            self.flush()?;
+        }
+        let taken = bytes.len().min(BUFFER_BYTES);
+        self.buffer.extend_from_slice(&bytes[..taken]);
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let more = self.buffer.len() as u32;
+        let bytes = self.bytes.checked_add(more).ok_or(io::ErrorKind::FileTooLarge)?;
+        let at = HEADER_BYTES as u64 + u64::from(self.bytes);
+        if let Err(error) = self.file.write_all_at(&self.buffer, at) {
+            let kind = error.kind();
+            self.failure = Some(error);
+            return Err(kind.into());
+        }
+        self.crc = crc32c::crc32c_append(self.crc, &self.buffer);
+        self.bytes = bytes;
+        self.buffer.clear();
+        Ok(())
+    }
+}
+
+fn header(bytes: u32, crc: u32) -> [u8; HEADER_BYTES] {
     let mut out = [0; HEADER_BYTES];
     out[..8].copy_from_slice(MAGIC);
     out[8..10].copy_from_slice(&VERSION.to_le_bytes());
-    out[12..16].copy_from_slice(&length.to_le_bytes());
-    let crc = crc32c::crc32c_append(crc32c::crc32c(&out[8..16]), bytes);
+    out[12..16].copy_from_slice(&bytes.to_le_bytes());
+    let crc = crc32c::crc32c_combine(crc32c::crc32c(&out[8..16]), crc, bytes as usize);
     out[16..].copy_from_slice(&crc.to_le_bytes());
     out
 }
@@ -128,13 +185,19 @@ fn header(bytes: &[u8]) -> [u8; HEADER_BYTES] {
 mod tests {
     use super::*;
 
+    fn file(bytes: &[u8]) -> Vec<u8> {
+        let mut out = header(bytes.len() as u32, crc32c::crc32c(bytes)).to_vec();
+        out.extend_from_slice(bytes);
+        out
+    }
+
     #[test]
     fn version_1_bytes_never_change() {
         let mut expected = b"SPOOLCUR\x01\0\0\0\x03\0\0\0".to_vec();
         let crc = crc32c::crc32c(b"\x01\0\0\0\x03\0\0\x003:4");
         expected.extend_from_slice(&crc.to_le_bytes());
         expected.extend_from_slice(b"3:4");
-        assert_eq!([&header(b"3:4")[..], b"3:4"].concat(), expected);
+        assert_eq!(file(b"3:4"), expected);
         assert_eq!(crc, 0xf30b_4df7);
     }
 
@@ -147,6 +210,19 @@ mod tests {
             cursor.store(bytes).unwrap();
             assert_eq!(cursor.load().unwrap().as_deref(), Some(bytes));
         }
+        // More than a buffer, in pieces that do not fit it.
+        let long: Vec<u8> = (0..3 * BUFFER_BYTES + 5).map(|at| (at % 251) as u8).collect();
+        let bytes =
+            cursor.store_with(|out| long.chunks(100_003).try_for_each(|part| out.write_all(part)));
+        assert_eq!(bytes.unwrap(), long.len() as u64);
+        assert_eq!(cursor.load().unwrap(), Some(long.clone()));
+        let refused = cursor.store_with(|out| {
+            out.write_all(b"half")?;
+            Err(io::ErrorKind::StorageFull.into())
+        });
+        assert!(refused.is_err());
+        assert_eq!(cursor.load().unwrap(), Some(long), "as it was");
+        cursor.store(b"the last one").unwrap();
         let again = CursorFile::open(dir.path().join("deep/er/cursor")).unwrap();
         assert_eq!(again.load().unwrap().as_deref(), Some(&b"the last one"[..]));
     }
@@ -156,7 +232,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("cursor");
         let cursor = CursorFile::open(&path).unwrap();
-        let good = [&header(b"some bytes")[..], b"some bytes"].concat();
+        let good = file(b"some bytes");
         let mut broken: Vec<Vec<u8>> = (0..good.len()).map(|cut| good[..cut].to_vec()).collect();
         for bit in 0..good.len() * 8 {
             let mut flipped = good.clone();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use merge::{LaneMinute, LaneMinutesRecord, Merge, Record};
+use merge::{LaneMinute, LaneMinutesRecord, Record};
 use spool::{Log, Position};
 use tokio::task::{JoinHandle, spawn_blocking};
 
@@ -45,14 +45,12 @@ impl Saving {
     }
 
     /// Serialising takes tens of times longer than the copy, and the feed does not wait.
-    fn begin(&mut self, head: Head, merge: Merge) {
+    fn begin(&mut self, sealed: Sealed) {
         assert!(self.is_idle(), "one checkpoint at a time");
         let (dir, log) = (self.dir.clone(), self.log.clone());
         self.running = Some(spawn_blocking(move || {
-            let sealed = checkpoint::seal(head, &merge)?;
-            drop(merge);
             let durable = stored_when_there_is_room(&dir, &sealed, &log)?;
-            telemetry::checkpoint_stored(durable.head().number, sealed.bytes());
+            telemetry::checkpoint_stored(durable.head().number, durable.bytes());
             Ok(durable)
         }));
     }
@@ -106,8 +104,8 @@ impl Released {
 impl Pipeline {
     /// Begins to save the state; everything that the merge said so far must be in the journal.
     pub(super) fn begin_checkpoint(&mut self, before_minute: i64) {
-        let head = self.number_checkpoint(before_minute);
-        self.saving.begin(head, self.merge.clone());
+        let sealed = self.seal_checkpoint(before_minute);
+        self.saving.begin(sealed);
     }
 
     /// What the next checkpoint says besides the state; the accounts of the minutes it closes are in
@@ -122,9 +120,8 @@ impl Pipeline {
     }
 
     /// As [`Self::begin_checkpoint`], for a caller who writes it down himself.
-    pub(crate) fn seal_checkpoint(&mut self, before_minute: i64) -> anyhow::Result<Sealed> {
-        let head = self.number_checkpoint(before_minute);
-        checkpoint::seal(head, &self.merge)
+    pub(crate) fn seal_checkpoint(&mut self, before_minute: i64) -> Sealed {
+        Sealed::new(self.number_checkpoint(before_minute), self.merge.clone())
     }
 
     /// A checkpoint is on disk: its accounts go to the journal, and the gatherers may forget what

@@ -198,14 +198,10 @@ impl Node {
     }
 
     /// Seals a checkpoint, unless one waits to be written.
-    ///
-    /// # Errors
-    /// When it cannot be serialised.
-    pub fn begin_checkpoint(&mut self, before_minute: i64) -> anyhow::Result<()> {
+    pub fn begin_checkpoint(&mut self, before_minute: i64) {
         if self.sealed.is_none() {
-            self.sealed = Some(self.pipeline.seal_checkpoint(before_minute)?);
+            self.sealed = Some(self.pipeline.seal_checkpoint(before_minute));
         }
-        Ok(())
     }
 
     /// Writes the sealed checkpoint down, if the journal below it is durable, and lets go of what it

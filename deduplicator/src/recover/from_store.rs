@@ -16,7 +16,7 @@ use spool::Log;
 use store::Store;
 
 use super::Recovered;
-use crate::checkpoint::{self, Head};
+use crate::checkpoint::{self, Head, Sealed};
 
 const TRIES: u32 = 5;
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(2);
@@ -55,7 +55,7 @@ pub(crate) async fn take_over(
     }
     recovered.merge.resumed(now);
     let head = Head::new(1, log.durable(), Vec::new(), Vec::new());
-    let sealed = checkpoint::seal(head, &recovered.merge)?;
+    let sealed = Sealed::new(head, recovered.merge.clone());
     let (dir, log) = (checkpoints.to_owned(), log.clone());
     let stored =
         tokio::task::spawn_blocking(move || checkpoint::store(&dir, &sealed, &log)).await?;
