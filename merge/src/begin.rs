@@ -165,7 +165,7 @@ impl Market {
         }
         let doubted = self.doubted.unwrap_or(self.clock);
         let from_clock = match cause {
-            HoleCause::Divergence => doubted.min(self.clock),
+            HoleCause::Divergence if new_era || doubted < clock => doubted.min(self.clock),
             _ if !new_era && clock == self.clock => self.clock.saturating_sub(1),
             _ => self.clock,
         };
@@ -176,7 +176,7 @@ impl Market {
             from_clock,
             to_clock: if new_era { self.clock.max(from_clock) } else { clock },
             from_whole: self.whole || from_clock != self.clock,
-            from_ts_ms: self.ts_ms,
+            from_ts_ms: self.ts_of(from_clock),
             to_ts_ms: receipt.div_euclid(1_000_000),
             cause,
         };
@@ -187,6 +187,14 @@ impl Market {
             shared.canonical.holes += 1;
             shared.emit(Record::Hole(Box::new(hole)));
         }
+    }
+
+    /// The time of a clock up to which our record holds; of the head, unless something was refuted.
+    fn ts_of(&self, clock: u64) -> i64 {
+        if clock.saturating_add(1) >= self.clock {
+            return self.ts_ms;
+        }
+        self.log.ts_at(clock).unwrap_or(self.verified_ms).min(self.ts_ms)
     }
 
     /// Everything that was is past; snapshots received before the border belong to it.

@@ -34,6 +34,16 @@ pub(crate) struct Entry {
     pub(crate) from: Provenance,
 }
 
+impl Entry {
+    /// The exchange's time of a delta, the receipt of everything else.
+    fn ts_ms(&self) -> i64 {
+        match self.what {
+            What::Delta(change) => change.ts_ms,
+            What::Emptied | What::Base => self.from.wall_ns.div_euclid(1_000_000),
+        }
+    }
+}
+
 /// The window.
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 pub(crate) struct Log {
@@ -158,6 +168,13 @@ impl Log {
                 self.trimmed.or(self.entries.front().copied()).map(|entry| entry.from.wall_ns)
             }
         }
+    }
+
+    /// The time up to which the book of clock `s` was told, in milliseconds, if it is remembered.
+    pub(crate) fn ts_at(&self, s: u64) -> Option<i64> {
+        let Place::At(index) = self.after_clock(s) else { return None };
+        let before = index.checked_sub(1).and_then(|before| self.entry(before));
+        before.or(self.trimmed.as_ref()).map(Entry::ts_ms)
     }
 
     /// Where a lane that comes from before the window is compared from: a clock, and the index of

@@ -38,6 +38,8 @@ pub(crate) struct Market {
     pub(crate) whole: bool,
     /// The newest clock at which another lane's snapshot was our book.
     pub(crate) verified: u64,
+    /// The time of that clock, in milliseconds.
+    pub(crate) verified_ms: i64,
     pub(crate) ts_ms: i64,
     pub(crate) seq: u64,
     pub(crate) book: Book,
@@ -84,6 +86,7 @@ impl Market {
             of_clock: 0,
             whole: false,
             verified: 0,
+            verified_ms: 0,
             ts_ms: 0,
             seq: 0,
             book: Book::default(),
@@ -252,7 +255,7 @@ impl Market {
         self.clock = record.clock;
         self.of_clock = 0;
         self.whole = true;
-        self.verified = record.clock;
+        (self.verified, self.verified_ms) = (record.clock, record.ts_ms);
         self.book = book;
         self.dangling = None;
         self.remember(shared, What::Base, record.from);
@@ -332,6 +335,15 @@ impl Market {
             no: book.levels(true),
             vanished: self.book.missing_in(book),
             from,
+        }
+    }
+
+    /// A snapshot of clock `s` was our book.
+    pub(crate) fn verified_at(&mut self, s: u64) {
+        let s = s.min(self.clock);
+        if s > self.verified {
+            self.verified = s;
+            self.verified_ms = self.log.ts_at(s).unwrap_or(self.verified_ms);
         }
     }
 

@@ -38,7 +38,8 @@ pub struct Alarm {
 pub enum AlarmKind {
     /// A lane said something else than what the others made canonical; it is quarantined.
     LaneDiverged,
-    /// A lane's snapshot is not the book that the others hold; it is quarantined.
+    /// A lane's snapshot is not the book that the others hold; it is quarantined. A lane that is alone
+    /// is not: its snapshot refutes what it told before.
     SnapshotDiverged,
     /// Two lanes disagree, and nothing could tell which is right; the rows are marked.
     Disputed,

@@ -64,7 +64,7 @@ impl Market {
                 return self.deny(shared, at);
             }
             Found::Join(next) => {
-                self.verified = self.verified.max(clock.min(self.clock));
+                self.verified_at(clock);
                 self.whole |= next == self.log.end();
                 Stage::Joined { next }
             }
@@ -219,11 +219,23 @@ impl Market {
             segment.stage = Stage::Joined { next: index };
             segment.confirmed = true;
             segment.floor = segment.floor.max(s.unwrap_or(0));
-            self.verified = self.verified.max(s.unwrap_or(0).min(self.clock));
+            self.verified_at(s.unwrap_or(0));
             self.account(shared, &item.from, Fate::Snapshot);
             return;
         }
+        if s.is_some() && self.is_alone(at) {
+            // Unbroken since it agreed with us, and nobody else to ask: its deltas or its book are false, and
+            // the book is what the exchange holds. What it told since it was last verified is refuted.
+            self.doubt(self.verified.min(self.clock));
+            self.alarm(shared, AlarmKind::SnapshotDiverged, Some(self.segments[at].lane));
+        }
         self.begin_anew(at, *shown, item.from, now);
+    }
+
+    /// Whether no other lane covers the head.
+    fn is_alone(&self, at: usize) -> bool {
+        let others = self.segments.iter().enumerate().filter(|other| other.0 != at);
+        !others.map(|other| other.1).any(Segment::covers)
     }
 
     /// The lane goes on from this snapshot, wherever that stands.
