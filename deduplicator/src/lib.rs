@@ -51,23 +51,19 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         return code;
     }
     let args = match Args::try_parse_from(args) {
+    let last_words = service::exit::LastWords::asked(&args);
         Ok(args) => args,
-        Err(told) => {
-            let code = if told.use_stderr() { service::exit::TOLD_WRONG } else { 0 };
-            // A closed terminal must not turn one failure into another.
-            told.print().unwrap_or_default();
-            return ExitCode::from(code);
-        }
+        Err(told) => return last_words.usage(&told),
     };
     let config = match Config::from_args(args) {
         Ok(config) => config,
-        Err(problems) => return service::exit::told_wrong(&problems),
+        Err(problems) => return last_words.told_wrong(&problems),
     };
     let dir = config.log_dir.as_deref();
     let (level, format) = (&*config.log_level, config.log_format);
     let logged = match service::logs::start("deduplicator", level, format, dir) {
         Ok(logged) => logged,
-        Err(error) => return service::exit::code(&Err(error)),
+        Err(error) => return last_words.code(&Err(error)),
     };
     let result = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -79,7 +75,7 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             runtime.shutdown_timeout(std::time::Duration::from_secs(5));
             result
         });
-    let code = service::exit::code(&result);
+    let code = last_words.code(&result);
     drop(logged);
     code
 }

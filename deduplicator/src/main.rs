@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    let args: Vec<_> = std::env::args_os().collect();
     match service::dotenv::load() {
-        Ok(()) => deduplicator::main_with(std::env::args_os()),
-        Err(problem) => service::exit::told_wrong(&[problem]),
+        Ok(()) => deduplicator::main_with(args),
+        Err(problem) => service::exit::LastWords::asked(&args).told_wrong(&[problem]),
     }
 }

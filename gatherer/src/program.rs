@@ -57,34 +57,27 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     {
         return code;
     }
+    let last_words = exit::LastWords::asked(&args);
     let args = match Args::try_parse_from(args) {
         Ok(args) => args,
-        Err(asked) if !asked.use_stderr() => {
-            // Help or version: a closed pipe is no failure.
-            drop(asked.print());
-            return ExitCode::SUCCESS;
-        }
-        Err(wrong) => {
-            drop(wrong.print());
-            return ExitCode::from(exit::TOLD_WRONG);
-        }
+        Err(told) => return last_words.usage(&told),
     };
     let config = match Config::from_args(args) {
         Ok(config) => config,
-        Err(problems) => return exit::told_wrong(&problems),
+        Err(problems) => return last_words.told_wrong(&problems),
     };
     let dir = config.log_dir.as_deref();
     let logged = match logs::start("gatherer", &config.log_level, config.log_format, dir) {
         Ok(logged) => logged,
-        Err(error) => return exit::code(&Err(error)),
+        Err(error) => return last_words.code(&Err(error)),
     };
     let runtime = match Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return exit::code(&Err(error).context("cannot start the runtime")),
+        Err(error) => return last_words.code(&Err(error).context("cannot start the runtime")),
     };
     let outcome = runtime.block_on(run(config, stop::requested()));
     runtime.shutdown_timeout(THREADS_MAX);
-    let code = exit::code(&outcome);
+    let code = last_words.code(&outcome);
     drop(logged);
     code
 }

@@ -10,9 +10,11 @@ use std::sync::OnceLock;
 use anyhow::Context as _;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_appender::rolling::{RollingFileAppender, Rotation};
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::layer::Filter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _, fmt};
+use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt};
 
 use self::line::Line;
 
@@ -25,6 +27,9 @@ const LINES_MAX: usize = 16_384;
 /// Our own parts at DEBUG; of the libraries under us only what they call INFO, for they log every packet.
 const FILE_LEVEL: &str = "info,catalog=debug,deduplicator=debug,exchange=debug,gatherer=debug,merge=debug,\
                           proto=debug,schema=debug,service=debug,spool=debug,store=debug";
+
+/// The target of what ends a program: `exit` says it on the console itself, so that no filter can hide it.
+pub(crate) const LAST_WORDS: &str = "last_words";
 
 /// How many lines the file did not get.
 static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
@@ -66,7 +71,7 @@ impl Guard {
 /// A second call in one process (tests) changes nothing.
 pub fn init(level: &str, format: Format) {
     let console = fmt::layer().event_format(Line(format)).with_writer(std::io::stderr);
-    let subscriber = tracing_subscriber::registry().with(console.with_filter(filter(level)));
+    let subscriber = tracing_subscriber::registry().with(console.with_filter(on_console(level)));
     // The only failure is "already started", which is what a test process looks like.
     subscriber.try_init().unwrap_or_default();
 }
@@ -114,7 +119,7 @@ pub fn start(
     let console = fmt::layer().event_format(Line(format)).with_writer(std::io::stderr);
     let file = fmt::layer().event_format(Line(format)).with_writer(writer);
     let subscriber = tracing_subscriber::registry()
-        .with(console.with_filter(filter(level)))
+        .with(console.with_filter(on_console(level)))
         .with(file.with_filter(filter(FILE_LEVEL)));
     subscriber.try_init().unwrap_or_default();
     Ok(Guard(Some(guard)))
@@ -123,6 +128,16 @@ pub fn start(
 /// Lines that the file could not take in time.
 pub(crate) fn dropped_lines() -> u64 {
     DROPPED.get().map_or(0, |counter| counter.dropped_lines() as u64)
+}
+
+/// Writes what `event` logs on stderr as JSON, past every filter and whether or not logging was started.
+pub(crate) fn straight(event: impl FnOnce()) {
+    let console = fmt::layer().event_format(Line(Format::Json)).with_writer(std::io::stderr);
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(console), event);
+}
+
+fn on_console(level: &str) -> impl Filter<Registry> + use<> {
+    filter(level).and(filter_fn(|metadata| metadata.target() != LAST_WORDS))
 }
 
 fn filter(level: &str) -> EnvFilter {

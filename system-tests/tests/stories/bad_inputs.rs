@@ -179,3 +179,59 @@ fn the_deduplicator_and_the_engine_say_in_one_line_what_is_wrong() {
     let ended = start("__exchange-sim", &args, &[], folder.path());
     assert_eq!((ended.code, complaints(&ended.said).len()), (Some(64), 2), "{}", ended.said);
 }
+
+/// The lines of a JSON log.
+fn json_lines(said: &str) -> Vec<serde_json::Value> {
+    said.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+}
+
+/// Whether it is the last word of a program.
+fn check_last(line: &serde_json::Value, event: &str) {
+    assert!(line["ts"].as_str().is_some_and(|ts| ts.ends_with('Z')), "{line}");
+    assert_eq!((&line["level"], &line["component"]), (&"ERROR".into(), &"program".into()));
+    assert_eq!(line["event"], event, "{line}");
+}
+
+#[test]
+fn what_ends_a_program_is_a_line_of_its_json_log() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let json = ("LOG_FORMAT", "json");
+    let refused = |ended: &Ended, named: &[&str]| {
+        let lines = json_lines(&ended.said);
+        assert_eq!((ended.code, lines.len()), (Some(64), named.len()), "{}", ended.said);
+        lines.iter().for_each(|line| check_last(line, "settings_refused"));
+        for name in named {
+            assert!(lines.iter().any(|line| line["problem"].to_string().contains(name)), "{name}");
+        }
+    };
+    refused(&start("__deduplicator", &[], &[json], folder.path()), &["GATHERERS"]);
+    refused(&start("__gatherer", &["--nonsense", "1"], &[json], folder.path()), &["--nonsense"]);
+    let flags = ["--log-format=json", "--batch-rows=0", "--hole-wait=never"];
+    let settings = [("GATHERERS", "x,west=http://127.0.0.1:1")];
+    let names = ["GATHERERS", "BATCH_ROWS", "--hole-wait"];
+    refused(&start("__deduplicator", &flags, &settings, folder.path()), &names);
+
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = taken.local_addr().expect("its address").to_string();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (data, logs) = (path("data"), path("logs"));
+    let settings: [(&str, &str); 8] = [
+        json,
+        ("LOG_LEVEL", "off"),
+        ("LOG_DIR", &logs),
+        ("GATHERERS", "east=http://127.0.0.1:1"),
+        ("DATA_DIR", &data),
+        ("HTTP_ADDR", &taken),
+        ("METRICS_ADDR", "127.0.0.1:0"),
+        ("CLICKHOUSE_URL", "http://127.0.0.1:1"),
+    ];
+    let ended = start("__deduplicator", &[], &settings, folder.path());
+    let file = fs::read_dir(&logs).expect("LOG_DIR").next().expect("a file").expect("readable");
+    let written = fs::read_to_string(file.path()).expect("text");
+    // The console was told to be silent; the last word is said nevertheless, and once.
+    assert_eq!((ended.code, ended.said.lines().count()), (Some(1), 1), "{}", ended.said);
+    for last in [&ended.said, &written].map(|text| json_lines(text).pop().expect("a line")) {
+        check_last(&last, "failed");
+        assert!(last["error"].to_string().contains(&taken), "{last}");
+    }
+}
