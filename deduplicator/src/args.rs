@@ -77,6 +77,11 @@ pub struct Args {
     #[arg(long, env = "PARQUET_MAX_BYTES", default_value = "134217728")]
     pub parquet_max_bytes: String,
 
+    /// The part of the markets that this deduplicator keeps, as 2/3, where several divide them: each has a
+    /// DATA_DIR, a ClickHouse and an archive of its own, and keeps its share for good.
+    #[arg(long, env = "MARKET_SHARE", default_value = "1/1")]
+    pub market_share: String,
+
     /// The catalog. Empty: `catalog.sqlite` in DATA_DIR; else `sqlite:PATH` or
     /// `postgres://user:password@host/database`.
     #[arg(long, env = "CATALOG_URL", default_value = "", hide_env_values = true)]

@@ -122,6 +122,10 @@ impl Config {
             hole_wait: duration("--hole-wait", &args.hole_wait, &mut note),
             start_wait: duration("--start-wait", &args.start_wait, &mut note),
             confirm_wait: duration("--confirm-wait", &args.confirm_wait, &mut note),
+            share: args.market_share.trim().parse().unwrap_or_else(|error| {
+                note(format!("MARKET_SHARE: {error}"));
+                merge::Share::default()
+            }),
             ..merge::Config::default()
         };
         let grpc = tls::Settings {
@@ -132,7 +136,7 @@ impl Config {
         };
         let grpc_tls = Tls::read(&grpc, &mut note);
         let config = Self {
-            name: word("DEDUPLICATOR_ID", &args.deduplicator_id, &mut note),
+            name: named(word("DEDUPLICATOR_ID", &args.deduplicator_id, &mut note), merge.share),
             gatherers: gatherers(&args.gatherers, (grpc_tls.as_ref(), &grpc), &mut note),
             grpc_tls,
             clickhouse: clickhouse(&args, &mut note),
@@ -164,6 +168,11 @@ impl Config {
         }
         if problems.is_empty() { Ok(config) } else { Err(problems) }
     }
+}
+
+/// Gatherers keep what each name has not acked: two parts must never share one.
+fn named(id: String, share: merge::Share) -> String {
+    if share.is_whole() { id } else { format!("{id}-{}", share.to_string().replace('/', "of")) }
 }
 
 fn address(name: &str, text: &str, note: &mut impl FnMut(String)) -> SocketAddr {
@@ -269,6 +278,7 @@ mod tests {
             "--parquet-dir=gs://bucket",
             "--catalog-url=mysql://x",
             "--log-format=xml",
+            "--market-share=3/2",
             "--clickhouse-url=localhost:8123",
         ])
         .expect_err("all of them are wrong");
@@ -280,10 +290,20 @@ mod tests {
             "PARQUET_DIR",
             "CATALOG_URL",
             "LOG_FORMAT",
+            "MARKET_SHARE",
             "CLICKHOUSE_URL",
         ] {
             assert!(problems.iter().any(|problem| problem.contains(name)), "{name}: {problems:?}");
         }
+    }
+
+    #[test]
+    fn parts_have_names_of_their_own() {
+        let named = |share: &str| {
+            let share = format!("--market-share={share}");
+            config(&["--grpc-insecure", "--gatherers=east=http://a:1", &share]).expect("good").name
+        };
+        assert_eq!([named("1/1"), named("2/3")], ["canonical", "canonical-2of3"]);
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod pipeline;
 mod recover;
 mod run;
 mod sampler;
+mod share;
 mod sink;
 mod skew;
 mod status;
@@ -50,8 +51,8 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Some(code) = service::probe::asked("kalshi-deduplicator", &args) {
         return code;
     }
-    let args = match Args::try_parse_from(args) {
     let last_words = service::exit::LastWords::asked(&args);
+    let args = match Args::try_parse_from(args) {
         Ok(args) => args,
         Err(told) => return last_words.usage(&told),
     };

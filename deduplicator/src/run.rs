@@ -13,6 +13,7 @@ use crate::assembly::{self, Stops};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::health;
+use crate::share;
 
 /// Everything stored and closed within this, or the exit is a failure.
 const DRAIN_MAX: Duration = Duration::from_secs(30);
@@ -32,6 +33,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> anyhow::Resu
     let recorder = metrics::install().ok();
     let lists = [metrics::METRICS, store::METRICS, crate::exported::METRICS];
     metrics::describe(&lists, env!("CARGO_PKG_VERSION"));
+    share::claim(&config.data_dir, config.merge.share)?;
     let engine = Engine::start(&config).await?;
     let stops = Stops::default();
     let mut assembled = assembly::assemble(&config, engine.store(), clock, &stops).await?;
@@ -80,6 +82,7 @@ fn announce(config: &Config) {
         event = "startup_config",
         version = env!("CARGO_PKG_VERSION"),
         gatherers = ?config.gatherers,
+        market_share = %config.merge.share,
         data_dir = %config.data_dir.display(),
         clickhouse = ?config.clickhouse,
         archive = ?config.archive,

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// How long to wait for what, and how much to keep.
+use crate::share::Share;
+
+/// How long to wait for what, how much to keep, and of which markets.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
 pub struct Config {
     /// How long a lane that could still fill a gap is waited for before the gap is a hole.
@@ -45,6 +47,9 @@ pub struct Config {
     /// Minute accounts held before they are folded together (markets lose their names), about 250
     /// bytes each (100 MB; they leave with every checkpoint, so that usually a minute's are held).
     pub minutes_kept: usize,
+    /// The markets that are kept. Not in a checkpoint: `set_config` says it again.
+    #[serde(skip)]
+    pub share: Share,
 }
 
 impl Default for Config {
@@ -67,6 +72,7 @@ impl Default for Config {
             trades_age: Duration::from_secs(24 * 3600),
             messages_kept: 200_000,
             minutes_kept: 400_000,
+            share: Share::default(),
         }
     }
 }

@@ -46,6 +46,7 @@ mod ring;
 mod seen;
 mod segment;
 mod settle;
+mod share;
 mod shared;
 mod streams;
 mod totals;
@@ -61,5 +62,6 @@ pub use record::{
     DeltaRecord, HoleCause, HoleRecord, LaneMinutesRecord, LifecycleRecord, Origin, Provenance,
     Record, RestBooksRecord, SnapshotRecord, TickerRecord, TradeRecord,
 };
+pub use share::Share;
 pub use totals::{CanonicalTotals, GathererTotals, Totals};
 pub use view::MarketView;

@@ -15,6 +15,7 @@ use crate::{
     record::{HoleCause, Provenance, Record},
     seen::{QuickMap, fingerprint},
     segment::{LaneKey, Shown},
+    share::Share,
     shared::{Gatherer, Shared},
     streams::{Streams, Told},
 };
@@ -50,6 +51,11 @@ impl Merge {
     /// Replaces the waits and bounds, after a checkpoint was read.
     pub fn set_config(&mut self, config: Config) {
         self.shared.config = config;
+    }
+
+    /// The markets that are kept.
+    pub fn share(&self) -> Share {
+        self.shared.config.share
     }
 
     /// Takes the memory for all trades and messages that will be remembered, now: a machine too
@@ -208,6 +214,10 @@ impl Merge {
                     self.end_lanes(|key| key == lane, HoleCause::AllLanesBroken, now);
                 }
             }
+        }
+        if !self.shared.config.share.keeps_message(&frame.message) {
+            // Another deduplicator's market: its place in the lane counts, and nothing else.
+            return self.shared.account(source.gatherer, wall_ns, Fate::Control);
         }
         self.message(lane, from, frame, now);
     }

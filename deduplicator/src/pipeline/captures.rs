@@ -73,7 +73,9 @@ impl Pipeline {
                 wall_ns
             }
             Capture::RestBooks { stamp, body } => {
-                if let Err(error) = self.polled.take(gatherer, stamp.wall_ns, body) {
+                if let Err(error) =
+                    self.polled.take((gatherer, stamp.wall_ns), body, self.merge.share())
+                {
                     let name = &self.streams[usize::from(gatherer.0)].name;
                     telemetry::record_refused(name, &error.to_string());
                 }

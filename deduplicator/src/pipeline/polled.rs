@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use merge::{GathererIndex, Record, RestBooksRecord};
+use merge::{GathererIndex, Record, RestBooksRecord, Share};
 
 /// Polled books on their way.
 #[derive(Default)]
@@ -25,25 +25,28 @@ impl Polled {
         }
     }
 
-    /// Takes in the body of an answer.
+    /// Takes in the body of an answer, as far as it tells of the markets that are kept.
     ///
     /// # Errors
     /// When it is not what the exchange answers; the gatherer's spool keeps it as it came.
     pub(super) fn take(
         &mut self,
-        gatherer: GathererIndex,
-        wall_ns: i64,
+        (gatherer, wall_ns): (GathererIndex, i64),
         body: &str,
+        share: Share,
     ) -> Result<(), exchange::rest::BadBody> {
         if self.known.remove(&(gatherer, wall_ns)) {
             return Ok(());
         }
-        let books = exchange::rest::orderbooks(body)?.into_iter().map(|(ticker, book)| {
+        let books = exchange::rest::orderbooks(body)?.into_iter();
+        let books = books.filter(|(ticker, _)| share.keeps(ticker)).map(|(ticker, book)| {
             let book = book.to_yes_leg();
             (ticker, book.yes, book.no)
         });
         let record = RestBooksRecord { gatherer, wall_ns, books: books.collect() };
-        self.waiting.push(Record::RestBooks(Box::new(record)));
+        if !record.books.is_empty() || share.is_whole() {
+            self.waiting.push(Record::RestBooks(Box::new(record)));
+        }
         Ok(())
     }
 
@@ -64,7 +67,7 @@ mod tests {
     #[test]
     fn books_are_journalled_on_the_yes_leg() {
         let mut polled = Polled::default();
-        polled.take(EAST, 7, BODY).expect("books");
+        polled.take((EAST, 7), BODY, Share::default()).expect("books");
         let [Record::RestBooks(books)] = &polled.drain()[..] else { panic!("one record") };
         let (ticker, yes, no) = &books.books[0];
         assert_eq!(
@@ -72,19 +75,31 @@ mod tests {
             ("A-1", 4000, 7000)
         );
         assert!(polled.drain().is_empty());
-        assert!(polled.take(EAST, 8, "{}").is_err());
+        assert!(polled.take((EAST, 8), "{}", Share::default()).is_err());
     }
 
     #[test]
     fn what_the_journal_holds_is_not_written_again() {
         let mut polled = Polled::default();
-        polled.take(EAST, 7, BODY).expect("books");
+        polled.take((EAST, 7), BODY, Share::default()).expect("books");
         let before = polled.drain();
         let mut restarted = Polled::default();
         before.iter().for_each(|record| restarted.replayed(record));
-        restarted.take(EAST, 7, BODY).expect("books");
+        restarted.take((EAST, 7), BODY, Share::default()).expect("books");
         assert!(restarted.drain().is_empty());
-        restarted.take(EAST, 9, BODY).expect("books");
+        restarted.take((EAST, 9), BODY, Share::default()).expect("books");
         assert_eq!(restarted.drain().len(), 1);
+    }
+
+    #[test]
+    fn a_part_takes_the_books_of_its_markets_only() {
+        let counts: Vec<usize> = ["1/2", "2/2"]
+            .map(|share| {
+                let mut polled = Polled::default();
+                polled.take((EAST, 7), BODY, share.parse().expect("a share")).expect("books");
+                polled.drain().len()
+            })
+            .into();
+        assert_eq!(counts.iter().sum::<usize>(), 1, "{counts:?}");
     }
 }

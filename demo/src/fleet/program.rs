@@ -22,7 +22,7 @@ const STOP_MAX: Duration = Duration::from_secs(45);
 const NOTICED_MAX: Duration = Duration::from_secs(5);
 
 /// Settings of the caller's shell must not leak into what is started.
-const OUR_SETTINGS: [&str; 47] = [
+const OUR_SETTINGS: [&str; 48] = [
     "PROD_KEYID",
     "PROD_KEYFILE",
     "WS_URL",
@@ -65,6 +65,7 @@ const OUR_SETTINGS: [&str; 47] = [
     "LOG_FORMAT",
     "LOG_DIR",
     "DEDUPLICATOR_ID",
+    "MARKET_SHARE",
     "HOLE_WAIT",
     "START_WAIT",
     "CONFIRM_WAIT",
