@@ -23,3 +23,20 @@ everywhere() {
         "$what" "$url" "$@"
     done
 }
+
+# logs PROGRAM [SINCE]: the JSON log lines of gatherer or deduplicator on this machine: the files of LOG_DIR where that is set, else
+# the journal's of the last hour or since then.
+logs() {
+    if [ -n "${LOG_DIR:-}" ]; then
+        cat "$LOG_DIR/$1".*log
+    else
+        journalctl --unit "kalshi-$1" --output cat --since "${2:--1h}"
+    fi | grep '^{'
+}
+
+# poll TICKER: the gatherer of GATHERER_HTTP asks the exchange for a book now and keeps it in orderbook_snapshots. Needs ADMIN_TOKEN;
+# the header comes from a file, so that `ps` does not show it.
+poll() {
+    curl --silent --show-error --fail-with-body --max-time 30 --request POST --header @<(printf 'Authorization: Bearer %s' "$ADMIN_TOKEN") \
+        "$GATHERER_HTTP/admin/poll-market?ticker=$1" && echo
+}

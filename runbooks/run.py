@@ -25,12 +25,27 @@ from demo import Demo, command, get  # noqa: E402
 
 BLOCK = re.compile(r"^```sh run\n(.*?)^```", re.M | re.S)
 PAGE_SECONDS = 240
+ADMIN_TOKEN = "the-runbooks-own-token"
 # docs/metrics.md is compared with the running programs by a test; histograms have three series each.
 METRICS = {
     name + part
     for name in re.findall(r"^\| `([a-z][a-z0-9_]+)`", (ROOT / "docs/metrics.md").read_text(), re.M)
     for part in ("", "_sum", "_count", "_bucket")
 }
+
+
+def exchange(demo):
+    """Where the simulated exchange listens."""
+    return pathlib.Path(f"{demo.folder}/ports/exchange.json").read_text().strip()
+
+
+def logs(demo, work):
+    """The programs' logs by the names that LOG_DIR gives them; of the gatherers, that of east."""
+    folder = pathlib.Path(work) / "logs"
+    folder.mkdir()
+    for program, name in (("gatherer", "east"), ("deduplicator", "deduplicator")):
+        (folder / f"{program}.demo.log").symlink_to(f"{demo.folder}/logs/{name}.log")
+    return str(folder)
 
 
 def environment(demo, work):
@@ -48,11 +63,15 @@ def environment(demo, work):
         "GATHERER_DATA": f"{demo.folder}/east/data",
         "DEDUPLICATOR_DATA": f"{demo.folder}/deduplicator/data",
         "PARQUET_DIR": demo.parquet,
+        "ADMIN_TOKEN": ADMIN_TOKEN,
+        "REST_URL": f"https://{exchange(demo)}/trade-api/v2",
+        "LOG_DIR": logs(demo, work),
     }
     documented = set(re.findall(r"^([A-Z_]+)=", (ROOT / "deploy/env/ops.env").read_text(), re.M))
     if documented != set(names):
         sys.exit(f"deploy/env/ops.env and this test name different things: {sorted(documented ^ set(names))}")
-    more = {"DEPLOY": str(ROOT / "deploy"), "WORK": work, "CLICKHOUSE_URL": deduplicator["clickhouse"]}
+    more = {"DEPLOY": str(ROOT / "deploy"), "WORK": work, "CLICKHOUSE_URL": deduplicator["clickhouse"],
+            "CURL_CA_BUNDLE": f"{demo.folder}/exchange/ca.pem"}
     return os.environ | names | more
 
 
@@ -120,7 +139,7 @@ def main():
     ears = tempfile.TemporaryDirectory()
     systemd = Systemd(ears.name)
     folder = f"{ears.name}/data"
-    demo = Demo(command(), "--rate", "400", "--markets", "60", "--data", folder)
+    demo = Demo(command(), "--rate", "400", "--markets", "60", "--data", folder, "--admin-token", ADMIN_TOKEN, "--log-format", "json")
     try:
         demo.wait_until_up()
         begun = time.time()

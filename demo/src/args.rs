@@ -55,6 +55,12 @@ pub struct Args {
     /// Do not remove the temporary folder at the end
     #[arg(long)]
     pub keep: bool,
+    /// ADMIN_TOKEN of the gatherers: with one, they poll a book when an operator asks
+    #[arg(long, value_name = "TOKEN", default_value = "")]
+    pub admin_token: String,
+    /// How the programs log, in the folder's `logs/`: text or json
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub log_format: String,
     /// Id of the API key (--live)
     #[arg(long, env = "PROD_KEYID", default_value = "", hide_env_values = true)]
     pub key_id: String,
@@ -79,6 +85,10 @@ pub struct Config {
     pub venue: Venue,
     /// How many gatherers.
     pub gatherers: usize,
+    /// Further settings of every gatherer.
+    pub gatherer_settings: Vec<(&'static str, String)>,
+    /// Further settings of the deduplicator.
+    pub deduplicator_settings: Vec<(&'static str, String)>,
     /// When it ends by itself.
     pub seconds: Option<u64>,
     /// Whether to compare at the end.
@@ -119,6 +129,8 @@ impl Config {
         expect(args.seconds != Some(0), "--seconds must be at least 1");
         let kinds = ["made-up", "none"];
         expect(kinds.contains(&args.replay_clock.as_str()), "--replay-clock is made-up or none");
+        let formats = ["text", "json"];
+        expect(formats.contains(&args.log_format.as_str()), "--log-format is text or json");
         let speed = args.replay_speed.parse::<f64>();
         expect(speed.is_ok_and(|x| x >= 0.0), "--replay-speed must be a number, 0 or more");
         if args.live {
@@ -165,9 +177,13 @@ impl Config {
                 ..SimOptions::default()
             })
         };
+        let log_format = ("LOG_FORMAT", args.log_format.clone());
+        let token = optional(&args.admin_token).map(|token| ("ADMIN_TOKEN", token));
         Self {
             venue,
             gatherers: args.gatherers,
+            gatherer_settings: std::iter::once(log_format.clone()).chain(token).collect(),
+            deduplicator_settings: vec![log_format],
             seconds: args.seconds,
             verify: args.verify || args.chaos,
             chaos: args.chaos.then_some(args.seed),

@@ -30,8 +30,8 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> anyhow::Resu
         site: Site { host, folder: folder.clone() },
         venue: config.venue.clone(),
         gatherers: gatherer_names(config.gatherers),
-        gatherer_settings: Vec::new(),
-        deduplicator_settings: Vec::new(),
+        gatherer_settings: config.gatherer_settings.clone(),
+        deduplicator_settings: config.deduplicator_settings.clone(),
         wires: Wires::default(),
     };
     screen.say(&format!("everything is kept in {}", folder.display()))?;
