@@ -44,9 +44,12 @@ pub(crate) struct HoleView {
     pub(crate) planned: bool,
     era: u16,
     from_clock: u64,
-    to_clock: u64,
+    /// `None`: it has not ended.
+    to_clock: Option<u64>,
     from_ts_ms: i64,
+    /// If it has not ended, when it was told.
     pub(crate) to_ts_ms: i64,
+    sid: u32,
 }
 
 /// How far a gatherer's copies came behind the first, in the last minute that was closed.
@@ -77,6 +80,13 @@ pub(crate) struct Activity {
     fresh: Vec<HoleRecord>,
     holes: VecDeque<HoleView>,
     view: ActivityView,
+}
+
+impl HoleView {
+    /// Whether both begin at one place.
+    fn is_of(&self, hole: &HoleRecord) -> bool {
+        (self.sid, self.era, self.from_clock) == (hole.sid, hole.era, hole.from_clock)
+    }
 }
 
 impl Activity {
@@ -131,17 +141,34 @@ impl Activity {
 
     fn take_holes(&mut self, merge: &Merge) {
         let name = |sid| merge.market(sid).map_or_else(String::new, |m| m.ticker.to_owned());
-        telemetry::holes_recorded(&self.fresh, &name(self.fresh[0].sid));
-        for hole in self.fresh.drain(..) {
+        let told = |holes: &VecDeque<HoleView>, hole: &HoleRecord| {
+            let is_it = |held: &HoleView| held.to_clock.is_none() && held.is_of(hole);
+            holes.iter().rposition(is_it)
+        };
+        let mut new = std::mem::take(&mut self.fresh);
+        let all = new.clone();
+        new.retain(|hole| !hole.takes_back() && told(&self.holes, hole).is_none());
+        if let Some(first) = new.first() {
+            telemetry::holes_recorded(&new, &name(first.sid));
+        }
+        for hole in all {
+            // It takes the place of one without end, or takes it back.
+            if let Some(at) = told(&self.holes, &hole) {
+                self.holes.remove(at);
+            }
+            if hole.takes_back() {
+                continue;
+            }
             self.holes.push_back(HoleView {
                 ticker: name(hole.sid),
                 cause: hole.cause.as_str(),
                 planned: hole.cause == HoleCause::Maintenance,
                 era: hole.era,
                 from_clock: hole.from_clock,
-                to_clock: hole.to_clock,
+                to_clock: (!hole.has_no_end()).then_some(hole.to_clock),
                 from_ts_ms: hole.from_ts_ms,
                 to_ts_ms: hole.to_ts_ms,
+                sid: hole.sid,
             });
         }
         while self.holes.len() > HOLES_MAX {

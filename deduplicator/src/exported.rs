@@ -66,6 +66,7 @@ pub const METRICS: &[Metric] = &[
     Metric::counter("dedup_alarms_total", "What the merge wants a person to look at, by kind.").by("kind", ALARM_KINDS),
     Metric::gauge("dedup_markets", "Markets ever seen."),
     Metric::gauge("dedup_markets_waiting", "Markets that wait for a decision: start, hole or dispute."),
+    Metric::gauge("dedup_markets_uncovered", "Markets that nobody covers, though the record should go on; after 30 s it says so (a hole without end)."),
     Metric::gauge("dedup_pending_frames", "Frames that wait in them."),
     Metric::gauge("dedup_remembered_events", "Events remembered for comparison."),
     // The audit of the record.
@@ -107,6 +108,7 @@ const HOLE_CAUSES: &[&str] = &[
     "divergence",
     "memory_bound",
     "maintenance",
+    "left",
 ];
 
 const ALARM_KINDS: &[&str] =

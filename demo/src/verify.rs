@@ -2,6 +2,7 @@
 
 mod archive;
 mod gatherers;
+mod minutes;
 mod stores;
 
 use std::collections::BTreeMap;
@@ -13,8 +14,8 @@ use anyhow::Context as _;
 
 use crate::fleet::Fleet;
 use crate::oracle::{
-    EventRow, FaultKind, Missing, Report, Truth, check_events, check_holes, check_latest,
-    check_lifecycle, check_tickers, check_trades, read_truth,
+    EventRow, FaultKind, Hole, HoleEnd, LatestRow, Missing, Report, Truth, check_events,
+    check_holes, check_latest, check_lifecycle, check_tickers, check_trades, read_truth,
 };
 use gatherers::Unseen;
 
@@ -84,16 +85,22 @@ impl Outcome {
         let streams = self.streams(&truth, &mut report).await?;
 
         let mut stored = Report::default();
-        let missing = self.record(&truth, &streams, &mut stored).await?;
+        let Told { missing, ends } = self.record(&truth, &streams, &mut stored).await?;
         let unseen = Unseen {
             trades: check_trades(&truth, &stores::trades(&client).await?, &mut stored),
             tickers: check_tickers(&truth, &stores::tickers(&client).await?, &mut stored),
             lifecycle: check_lifecycle(&truth, &stores::lifecycle(&client).await?, &mut stored),
         };
         let latest = stores::latest(&client).await?;
-        check_latest(&truth, streams.values().map(String::as_str), latest, &mut stored);
+        // What the record leaves open at its end is not in the latest levels either.
+        let whole =
+            streams.values().map(String::as_str).filter(|ticker| !ends.contains_key(*ticker));
+        let of_whole = |row: &LatestRow| !ends.contains_key(&row.market);
+        let latest = latest.into_iter().filter(of_whole).collect();
+        check_latest(&truth, whole, latest, &mut stored);
         report.absorb("ClickHouse", stored);
 
+        minutes::holes(&client, &mut report).await?;
         let ledger = stores::ledger(&client).await?;
         for witness in &self.witnesses {
             gatherers::coverage(witness, &missing, &mut report).await?;
@@ -107,7 +114,7 @@ impl Outcome {
             let inside = report.counted("ClickHouse events inside holes");
             report.faults_of(kind, inside, || format!("{inside} events inside holes"));
         }
-        report.absorb("Parquet", self.archive(&truth, &streams)?);
+        report.absorb("Parquet", self.archive(&truth, &streams, &ends)?);
         Ok(report)
     }
 
@@ -132,26 +139,50 @@ impl Outcome {
         truth: &Truth,
         streams: &BTreeMap<u32, String>,
         report: &mut Report,
-    ) -> anyhow::Result<Vec<Missing>> {
+    ) -> anyhow::Result<Told> {
         let client = stores::client(&self.clickhouse);
         let mut rows = stores::events(&client).await?;
         rows.sort_unstable_by_key(EventRow::order);
         let walked = check_events(truth, streams, &rows);
         *report = walked.report;
         check_holes(&walked.holes, &stores::gaps(&client).await?, report);
-        Ok(walked.missing)
+        Ok(Told { ends: ends(&walked.holes), missing: walked.missing })
     }
 
     /// The archive must tell the same story; what is missing is judged by the store's.
-    fn archive(&self, truth: &Truth, streams: &BTreeMap<u32, String>) -> anyhow::Result<Report> {
+    fn archive(
+        &self,
+        truth: &Truth,
+        streams: &BTreeMap<u32, String>,
+        stored: &BTreeMap<String, u64>,
+    ) -> anyhow::Result<Report> {
         let mut rows = archive::events(&self.parquet)?;
         rows.sort_unstable_by_key(EventRow::order);
-        let mut report = check_events(truth, streams, &rows).report;
+        let walked = check_events(truth, streams, &rows);
+        let mut report = walked.report;
+        for (ticker, lost) in ends(&walked.holes) {
+            let more = lost.saturating_sub(stored.get(&ticker).copied().unwrap_or(0));
+            report.faults_of(FaultKind::Lost, more, || {
+                format!("{ticker}: {more} events at the end that ClickHouse has")
+            });
+        }
         check_trades(truth, &archive::trades(&self.parquet)?, &mut report);
         check_tickers(truth, &archive::tickers(&self.parquet)?, &mut report);
         check_lifecycle(truth, &archive::lifecycle(&self.parquet)?, &mut report);
         Ok(report)
     }
+}
+
+/// What the walk through the store found missing.
+struct Told {
+    missing: Vec<Missing>,
+    ends: BTreeMap<String, u64>,
+}
+
+/// Events that are missing at the end of a market's record.
+fn ends(holes: &[Hole]) -> BTreeMap<String, u64> {
+    let last = holes.iter().filter(|hole| hole.end == HoleEnd::Nowhere);
+    last.map(|hole| (hole.market.clone(), hole.lost)).collect()
 }
 
 fn truth(path: &Path) -> anyhow::Result<Truth> {

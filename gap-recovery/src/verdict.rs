@@ -2,7 +2,7 @@
 //!
 //! Pure: no store, no exchange, no clock.
 
-use schema::rows::GapState;
+use schema::rows::{Gap, GapState};
 
 /// What the exchange said about the trades of a span.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,6 +42,9 @@ pub(crate) fn settles_at_ms(ends_ms: i64, margin_ms: i64) -> i64 {
 
 /// Applies the rule.
 pub(crate) fn judge(evidence: &Evidence) -> Verdict {
+    if evidence.ends_ms >= Gap::NO_END_TS.0 {
+        return Verdict::Open("it has no end: nobody covers the market any more");
+    }
     if evidence.now_ms < settles_at_ms(evidence.ends_ms, evidence.margin_ms) {
         return Verdict::Open("too fresh: its trades may still be on their way");
     }
@@ -104,6 +107,7 @@ mod tests {
             Verdict::Permanent
         );
         assert!(open(Evidence { now_ms: 60_999, ..SETTLED }));
+        assert!(open(Evidence { ends_ms: Gap::NO_END_TS.0, now_ms: i64::MAX, ..SETTLED }));
         assert!(open(Evidence { has_snapshot: false, ..SETTLED }));
         assert!(open(Evidence { trades: TradesAnswer::Failed, ..SETTLED }));
         let unknown = Evidence { trades: TradesAnswer::Unknown, ..SETTLED };

@@ -161,7 +161,7 @@ impl Market {
         (cause, new_era): (HoleCause, bool),
     ) {
         if cause == HoleCause::Maintenance && new_era && book.hash() == self.book.hash() {
-            return;
+            return self.take_back(shared);
         }
         let doubted = self.doubted.unwrap_or(self.clock);
         let from_clock = match cause {
@@ -183,8 +183,12 @@ impl Market {
         if cause == HoleCause::Divergence {
             self.alarm(shared, AlarmKind::Healed, None);
         }
+        let told = self.told_from();
+        if told.is_some_and(|from| from != hole.from_clock) {
+            self.take_back(shared);
+        }
         if self.dangling.take() != Some((hole.from_clock, hole.to_clock)) {
-            shared.canonical.holes += 1;
+            shared.canonical.holes += u64::from(told != Some(hole.from_clock));
             shared.emit(Record::Hole(Box::new(hole)));
         }
     }

@@ -40,6 +40,9 @@ impl Market {
         let Some(at) = self.open_segment(lane) else {
             self.relist(shared, lane);
             let out = self.is_quarantined(lane);
+            if !out {
+                self.ask_for_book(shared, lane, now);
+            }
             self.account(shared, &from, if out { Fate::Quarantined } else { Fate::Uncovered });
             return false;
         };
@@ -122,6 +125,7 @@ impl Market {
             self.account(shared, &from, Fate::Quarantined);
             return;
         }
+        self.ask_book_at = None;
         self.segments.push(Segment::new(lane, shown, from, now));
     }
 

@@ -91,7 +91,7 @@ impl Market {
     }
 
     /// A lane without clock that showed a book of ours, and no delta yet that tells which.
-    fn may_cover(&self, segment: &Segment) -> bool {
+    pub(crate) fn may_cover(&self, segment: &Segment) -> bool {
         let mute = segment.open && segment.first_news().is_none();
         let start = segment.placing().filter(|start| mute && start.shown.clock.is_none());
         start.is_some_and(|s| self.log.newest_with_hash(s.shown.book.hash(), 0).is_some())

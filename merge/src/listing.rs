@@ -32,7 +32,8 @@ impl Market {
         }
         self.unlisted.push(lane);
         self.forget_out(|out| out == lane);
-        if self.end_lane(|key| key == lane, HoleCause::AllSessionsClosed) {
+        if self.end_lane(|key| key == lane, HoleCause::Left) {
+            self.left();
             self.settle(shared, now);
         }
     }

@@ -134,7 +134,7 @@ impl Log {
     }
 
     /// The index at which a book of this hash and clock `s` stands: after the last entry of a clock
-    /// up to `s`, or before closing snapshots of that same clock.
+    /// up to `s`, or before closing snapshots of that same clock, also of ones that we began with.
     pub(crate) fn find(&self, s: u64, hash: u64) -> Option<u64> {
         let Place::At(mut index) = self.after_clock(s) else { return None };
         loop {
@@ -142,7 +142,8 @@ impl Log {
                 return Some(index);
             }
             let before = self.entry(index.checked_sub(1)?)?;
-            if before.what != What::Emptied || before.clock != s {
+            let empty_base = before.what == What::Base && before.hash == 0;
+            if !(before.what == What::Emptied || empty_base) || before.clock != s {
                 return None;
             }
             index -= 1;

@@ -56,9 +56,13 @@ pub(crate) struct Market {
     pub(crate) disputed_wall: i64,
     /// How the last covering segment ended.
     pub(crate) ended: HoleCause,
+    /// Some lane has covered it, and the last one did not leave it on purpose.
+    pub(crate) followed: bool,
+    /// The exchange said that the market ended, while it was covered: nothing more is to come.
+    pub(crate) over: bool,
     /// Snapshots received before this belong to an older era.
     pub(crate) era_from: i64,
-    /// A journalled hole whose snapshot did not reach the journal: (from, to).
+    /// A journalled hole whose snapshot did not reach the journal, or one without end: (from, to).
     pub(crate) dangling: Option<(u64, u64)>,
     pub(crate) since_snapshot: u32,
     pub(crate) snapshot_wall: i64,
@@ -72,6 +76,12 @@ pub(crate) struct Market {
     pub(crate) waiting: Option<Moment>,
     #[serde(skip)]
     pub(crate) timer: Option<Moment>,
+    /// Since when nobody covers it, though somebody should.
+    #[serde(skip)]
+    pub(crate) uncovered_since: Option<Moment>,
+    /// When a lane that delivers deltas without a book is asked for it.
+    #[serde(skip)]
+    pub(crate) ask_book_at: Option<Moment>,
 }
 
 impl Market {
@@ -99,6 +109,8 @@ impl Market {
             doubted: None,
             disputed_wall: i64::MIN,
             ended: HoleCause::NoCoveringLane,
+            followed: false,
+            over: false,
             era_from: i64::MIN,
             dangling: None,
             since_snapshot: 0,
@@ -108,6 +120,8 @@ impl Market {
             repeat: None,
             waiting: None,
             timer: None,
+            uncovered_since: None,
+            ask_book_at: None,
         }
     }
 
@@ -182,6 +196,7 @@ impl Market {
         change: Change,
         from: Provenance,
     ) {
+        debug_assert!(self.told_from().is_none(), "the record says that nobody covers the market");
         self.checkpoint_if_due(shared, clock, &from);
         let ord = if clock == self.clock { self.of_clock } else { 0 };
         let disputed = from.wall_ns <= self.disputed_wall;
@@ -209,7 +224,7 @@ impl Market {
         // Without clock, a time may fall behind the estimate for a base.
         self.clock = self.clock.max(record.clock);
         self.of_clock = record.ord.saturating_add(1);
-        self.whole = false;
+        (self.whole, self.over) = (false, false);
         self.ts_ms = change.ts_ms;
         self.since_snapshot += 1;
         self.book.apply(change.no, change.price, change.delta);

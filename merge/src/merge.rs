@@ -95,6 +95,10 @@ impl Merge {
             }
             Input::Status { gatherer, wall_ns, trading_active } => {
                 self.heard(gatherer, Some(wall_ns), now);
+                if self.shared.halted && trading_active {
+                    self.shared.trading_since = now;
+                }
+                self.shared.halted = !trading_active;
                 if !trading_active {
                     self.shared.paused_wall = self.shared.paused_wall.max(wall_ns);
                 }
@@ -257,6 +261,7 @@ impl Merge {
                 self.told(Some(ticker.market_ticker), from, told);
             }
             Message::Lifecycle(message) => {
+                self.note_end(message);
                 let told = self.streams.lifecycle(&self.shared.config, message, from);
                 self.told(message.market_ticker, from, told);
             }
@@ -310,6 +315,15 @@ impl Merge {
             _ => self.shared.canonical.lifecycle += 1,
         }
         self.shared.emit(record);
+    }
+
+    fn note_end(&mut self, message: &exchange::Lifecycle<'_>) {
+        if matches!(message.event_type, Some("determined" | "settled"))
+            && let Some(at) =
+                message.market_ticker.and_then(|ticker| self.tickers.get(&fingerprint(ticker)))
+        {
+            self.markets[*at as usize].end_heard();
+        }
     }
 
     fn count_clock(&mut self, lane: LaneKey, clock: Option<u64>) {

@@ -6,7 +6,7 @@
 use exchange::Moment;
 
 use crate::{
-    levels::Change,
+    levels::{Book, Change},
     log::{Place, What},
     market::Market,
     minutes::Fate,
@@ -72,6 +72,9 @@ impl Market {
             Found::Behind => self.behind(at),
             Found::Past => Stage::Past,
         };
+        if !matches!(stage, Stage::Past) {
+            self.take_back(shared);
+        }
         self.segments[at].stage = stage;
         self.account(shared, &from, Fate::Snapshot);
         true
@@ -153,12 +156,17 @@ impl Market {
     fn meets_later(&self, segment: &Segment) -> bool {
         let Some(start) = segment.placing() else { return false };
         let mut book = start.shown.book.clone();
-        segment.pending.iter().take(MEETS_WITHIN).any(|item| match item.says {
+        segment.pending.iter().take(MEETS_WITHIN).any(|item| match &item.says {
             Says::Delta(change) => {
                 book.apply(change.no, change.price, change.delta);
-                self.find_by_book(book.hash(), change).is_some()
+                self.find_by_book(book.hash(), *change).is_some()
             }
-            Says::Snapshot(_) => false,
+            Says::Snapshot(shown) => {
+                if !shown.asked && shown.book.is_empty() {
+                    book = Book::default();
+                }
+                false
+            }
         })
     }
 

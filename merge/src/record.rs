@@ -146,12 +146,19 @@ pub enum HoleCause {
     MemoryBound,
     /// The exchange's clock restarted, and the book is not the one we held.
     Maintenance,
+    /// Nobody was subscribed to the market: it had been left on purpose.
+    Left,
+    /// Takes a hole without end back: the market is covered again, and nothing was missing.
+    CoveredAgain,
 }
 
 /// A stretch of a market that no lane covered: the clocks in (`from_clock`, `to_clock`].
 ///
 /// With cause `Maintenance`, `to_clock` equals `from_clock`, and the hole is everything after it in
 /// the era `era`, and in the next era everything up to the snapshot that follows.
+///
+/// A hole without end (`to_clock` is [`HoleRecord::NO_END`]) says that nobody covers the market since; no snapshot follows.
+/// A later hole of the same `from_clock` takes its place, or one of cause `CoveredAgain` takes it back.
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Debug)]
 pub struct HoleRecord {
     /// The canonical sid.
@@ -296,6 +303,23 @@ impl HoleCause {
             Self::Divergence => "divergence",
             Self::MemoryBound => "memory_bound",
             Self::Maintenance => "maintenance",
+            Self::Left => "left",
+            Self::CoveredAgain => "covered_again",
         }
+    }
+}
+
+impl HoleRecord {
+    /// The `to_clock` of a hole that has not ended.
+    pub const NO_END: u64 = u64::MAX;
+
+    /// Whether nobody covers the market since.
+    pub fn has_no_end(&self) -> bool {
+        self.to_clock == Self::NO_END
+    }
+
+    /// Whether it takes a hole without end back.
+    pub fn takes_back(&self) -> bool {
+        self.cause == HoleCause::CoveredAgain
     }
 }

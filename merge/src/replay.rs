@@ -96,9 +96,17 @@ impl Market {
         if hole.seq <= self.seq {
             return;
         }
+        if hole.takes_back() {
+            self.dangling = None;
+            return;
+        }
+        let told = self.told_from() == Some(hole.from_clock);
         self.dangling = Some((hole.from_clock, hole.to_clock));
+        shared.canonical.holes += u64::from(!told);
+        if hole.has_no_end() {
+            return;
+        }
         (self.challenge, self.doubted) = (None, None);
-        shared.canonical.holes += 1;
         if hole.cause == HoleCause::Divergence {
             self.dispute = None;
         }

@@ -63,7 +63,9 @@ impl Market {
         let poll = shared.config.confirm_wait;
         let undecided = self.is_undecided().then(|| now.plus(poll));
         let confirm = self.waiting.map(|since| since.plus(poll).max(now.plus(poll / 8)));
-        let Some(at) = [asked, undecided, confirm].into_iter().flatten().min() else { return };
+        let cover = self.watch_cover(shared, now);
+        let all = [asked, undecided, confirm, cover];
+        let Some(at) = all.into_iter().flatten().min() else { return };
         if self.timer.is_none_or(|timer| at < timer) {
             self.timer = Some(at);
             shared.wake(at, self.sid - 1);
@@ -73,7 +75,7 @@ impl Market {
     /// After a restart: moments of the former process mean nothing.
     pub(crate) fn resumed(&mut self, shared: &mut Shared, now: Moment) {
         self.timer = None;
-        self.waiting = None;
+        (self.waiting, self.uncovered_since, self.ask_book_at) = (None, None, None);
         if let Some(challenge) = &mut self.challenge {
             challenge.since = now;
         }
@@ -89,6 +91,8 @@ impl Market {
         if self.segments.iter().any(|segment: &Segment| !segment.pending.is_empty())
             || self.is_undecided()
             || !self.offences.is_empty()
+            || self.is_abandoned()
+            || self.told_from().is_some()
         {
             self.settle(shared, now);
         }

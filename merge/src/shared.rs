@@ -30,6 +30,11 @@ pub(crate) struct Shared {
     cells: Vec<Cell>,
     /// The last receipt at which trading was known to be stopped.
     pub(crate) paused_wall: i64,
+    /// Whether trading was stopped when somebody last told.
+    pub(crate) halted: bool,
+    /// When it began again.
+    #[serde(skip)]
+    pub(crate) trading_since: Moment,
     pub(crate) pending: usize,
     pub(crate) remembered: usize,
     #[serde(skip)]
@@ -64,6 +69,8 @@ impl Shared {
             minutes: Minutes::default(),
             cells: Vec::new(),
             paused_wall: i64::MIN,
+            halted: false,
+            trading_since: Moment::default(),
             pending: 0,
             remembered: 0,
             outputs: VecDeque::new(),

@@ -77,6 +77,10 @@ pub struct CanonicalTotals {
     pub disputed: u64,
     /// Holes recorded.
     pub holes: u64,
+    /// Markets that nobody covers now, though the record should go on.
+    pub uncovered: u64,
+    /// Of these, those of which the record says so.
+    pub told_uncovered: u64,
     /// Trades.
     pub trades: u64,
     /// Tickers.

@@ -88,6 +88,8 @@ impl Merge {
                 totals.markets_quarantined += u64::from(out);
             }
             canonical.waiting += u64::from(market.is_undecided());
+            canonical.uncovered += u64::from(market.is_abandoned());
+            canonical.told_uncovered += u64::from(market.told_from().is_some());
         }
         canonical.markets = self.markets.len() as u64;
         canonical.pending = self.shared.pending as u64;

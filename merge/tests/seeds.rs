@@ -12,8 +12,13 @@ use model::{KINDS, Plan, World, oracle};
 const SEEDS: std::ops::Range<u64> = 0..2_600;
 
 /// Without clock, an empty book that was shown between two others cannot be put in order: which of the
-/// two snapshots after a gap was taken first is not in the frames.
-const UNKNOWABLE: [u64; 1] = [10_074];
+/// two snapshots after a gap was taken first is not in the frames. In 71394 a book comes again after two
+/// deltas, and a lane's snapshot of it is taken for the earlier one: the rows are marked as disputed. In
+/// 30258 a gap lies between two empty books.
+const UNKNOWABLE: [u64; 3] = [10_074, 30_258, 71_394];
+
+/// Seeds beyond the range that failed once.
+const FAILED_ONCE: [u64; 4] = [40_309, 88_977, 90_569, 92_520];
 
 fn run(seed: u64) -> Result<(), String> {
     if UNKNOWABLE.contains(&seed) {
@@ -75,6 +80,12 @@ fn the_canonical_stream_is_the_truth_wherever_a_lane_covered_it() {
         "{} seeds of {range:?} failed, by kind {kinds:?}:\n{first:#?}",
         failed.len()
     );
+}
+
+#[test]
+fn what_failed_once_holds() {
+    let failed: Vec<String> = FAILED_ONCE.into_iter().filter_map(|seed| run(seed).err()).collect();
+    assert!(failed.is_empty(), "{failed:#?}");
 }
 
 fn kind_of(failed: &str) -> u64 {

@@ -38,6 +38,7 @@ fn canonical(status: &Status) -> Value {
         "events": canonical.events, "events_per_second": status.events_per_second,
         "events_last_5m": status.events_last_5m, "frames_last_5m": status.frames_last_5m,
         "deltas": canonical.deltas, "snapshots": canonical.snapshots,
+        "uncovered": canonical.uncovered, "told_uncovered": canonical.told_uncovered,
         "holes": canonical.holes, "holes_last_hour": status.holes_last_hour,
         "markets": canonical.markets, "trades": canonical.trades,
         "tickers": canonical.tickers, "lifecycle": canonical.lifecycle,

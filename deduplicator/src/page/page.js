@@ -151,7 +151,9 @@ function holes(all) {
     const what = hole.cause.replaceAll("_", " ");
     const span = `${time(hole.from_ts_ms)} – ${time(hole.to_ts_ms)} UTC`;
     item.replaceChildren(element("span", "ticker", hole.ticker), element("span", hole.planned ? "muted" : "bad", what),
-      element("span", "muted", `${span}, clocks ${count(hole.from_clock)} to ${count(hole.to_clock)}`));
+      element("span", "muted", hole.to_clock == null
+        ? `since ${time(hole.from_ts_ms)} UTC, clock ${count(hole.from_clock)}: nobody covers it`
+        : `${span}, clocks ${count(hole.from_clock)} to ${count(hole.to_clock)}`));
   });
 }
 function stores(all) {

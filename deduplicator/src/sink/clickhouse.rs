@@ -68,7 +68,9 @@ impl CanonicalRows {
             }
             Record::Hole(hole) => {
                 self.gaps.push(rows::gap(hole, names)?);
-                self.minutes.push(rows::hole_minute(hole, names)?);
+                if !hole.has_no_end() && !hole.takes_back() {
+                    self.minutes.push(rows::hole_minute(hole, names)?);
+                }
             }
             Record::Trade(trade) => self.trades.push(rows::trade(trade, names)?),
             Record::Ticker(ticker) => self.tickers.push(rows::ticker(ticker, names)?),

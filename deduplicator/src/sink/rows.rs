@@ -13,8 +13,9 @@ use schema::rows::{
 
 use super::names::{Market, Names};
 
-/// A gap's row as it is first written; whoever repairs it writes a higher one.
-const GAP_VERSION: u64 = 1;
+/// A gap's row while nobody covers the market, and the row that takes its place; whoever repairs it writes a higher one.
+const GAP_NO_END_VERSION: u64 = 1;
+const GAP_VERSION: u64 = 2;
 
 fn side(side: Side) -> rows::Side {
     match side {
@@ -237,17 +238,26 @@ pub(crate) fn rest_books(
 }
 
 pub(crate) fn gap(hole: &HoleRecord, names: &Names) -> anyhow::Result<Gap> {
+    let told_ts = UnixMillis(hole.to_ts_ms);
+    let (to_clock, to_ts, version) = match hole.has_no_end() {
+        true => (Gap::NO_END_CLOCK, Gap::NO_END_TS, GAP_NO_END_VERSION),
+        false => (hole.to_clock, told_ts, GAP_VERSION),
+    };
+    let (state, repaired_by) = match hole.takes_back() {
+        true => (GapState::Repaired, "the exchange's snapshot: nothing was missing".into()),
+        false => (GapState::Open, Text::default()),
+    };
     Ok(Gap {
         market_ticker: names.market(hole.sid)?.ticker.clone(),
         era: hole.era,
         from_clock: hole.from_clock,
-        to_clock: hole.to_clock,
+        to_clock,
         from_ts: UnixMillis(hole.from_ts_ms),
-        to_ts: UnixMillis(hole.to_ts_ms),
+        to_ts,
         cause: hole.cause.as_str().into(),
-        state: GapState::Open,
-        repaired_by: Text::default(),
-        version: GAP_VERSION,
+        state,
+        repaired_by,
+        version,
     })
 }
 

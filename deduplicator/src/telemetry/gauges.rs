@@ -103,6 +103,7 @@ fn canonical(totals: &CanonicalTotals) {
     }
     gauge("dedup_markets", totals.markets as f64);
     gauge("dedup_markets_waiting", totals.waiting as f64);
+    gauge("dedup_markets_uncovered", totals.uncovered as f64);
     gauge("dedup_pending_frames", totals.pending as f64);
     gauge("dedup_remembered_events", totals.remembered as f64);
 }

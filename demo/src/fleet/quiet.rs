@@ -93,6 +93,10 @@ impl Fleet {
             }
         }
         let count = |what: &str| health.count(&format!("/canonical/{what}"));
+        let silent = count("uncovered").saturating_sub(count("told_uncovered"));
+        if silent > 0 {
+            bail!("nobody covers {silent} markets, and the record does not say so yet");
+        }
         figures.push(format!("deduplicator {} {}", count("events"), count("pending")));
         Ok(figures)
     }

@@ -161,7 +161,8 @@ fn events_missing_at_the_end_are_lost() {
     let truth = history(2, 400);
     let mut rows = record(&truth);
     rows.truncate(rows.len() - 3);
-    let walked = walk(&truth, &mut rows);
+    let mut walked = walk(&truth, &mut rows);
+    check_holes(&walked.holes, &[], &mut walked.report);
     assert!(walked.report.found(FaultKind::Lost) >= 2, "{}", walked.report);
 }
 

@@ -334,16 +334,22 @@ impl<'a> Walk<'a> {
     }
 
     fn tail(mut self) {
-        let left = self.events[self.at..].iter().filter_map(delta);
-        let count = left.clone().count() as u64;
-        let first = left.clone().next().map_or_else(String::new, told);
-        let ticker = self.ticker;
-        self.out.report.faults_of(FaultKind::Lost, count, || {
-            format!("{ticker}: {count} events at the end of the record, the first {first}")
-        });
+        let events = self.events;
+        let left = &events[self.at..];
+        let count = self.out.leave_out(self.ticker, Stretch::Hole, left);
         if count == 0 {
             self.pass_marks();
+            return;
         }
+        self.out.holes.push(Hole {
+            market: self.ticker.to_owned(),
+            era: self.era,
+            end: HoleEnd::Nowhere,
+            whole_clock: self.whole_clock,
+            head_clock: self.head_clock,
+            first_clock: left.iter().find_map(delta).map_or(0, |delta| delta.clock),
+            lost: count,
+        });
     }
 
     fn fault(&mut self, kind: FaultKind, what: impl FnOnce() -> String) {

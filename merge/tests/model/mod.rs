@@ -1,5 +1,6 @@
 //! A model of exchange, network and gatherers, and an oracle that knows what must come out.
 
+pub(crate) mod ends;
 pub(crate) mod feed;
 pub(crate) mod lie;
 pub(crate) mod oracle;

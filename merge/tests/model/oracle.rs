@@ -7,6 +7,7 @@ use merge::{DeltaRecord, HoleCause, HoleRecord, Origin, Record, SnapshotRecord};
 use uuid::Uuid;
 
 use super::{
+    ends,
     plan::Promise,
     sound,
     truth::{TICKERS, What, levels, side},
@@ -25,6 +26,7 @@ pub(crate) type Check<T = ()> = Result<T, String>;
 
 /// Compares everything; the error says what is wrong first.
 pub(crate) fn check(world: &World) -> Check {
+    ends::check(world)?;
     if world.plan.promise != Promise::Exact {
         sound::check(world)?;
         return check_accounts(world);
@@ -125,7 +127,7 @@ impl<'a> Stream<'a> {
         let is_its = |record: &&Record| match record {
             Record::Delta(delta) => Some(delta.sid) == sid,
             Record::Snapshot(snapshot) => Some(snapshot.sid) == sid,
-            Record::Hole(hole) => Some(hole.sid) == sid,
+            Record::Hole(hole) => Some(hole.sid) == sid && !ends::is_about_cover(hole),
             _ => false,
         };
         Self { records: world.journal.iter().filter(is_its).collect(), at: 0, seq: 0 }
@@ -179,11 +181,14 @@ fn check_market(world: &World, market: usize, covered: &[Covered]) -> Check {
     let clockless = world.plan.clockless;
     let mut stream = Stream::of(world, TICKERS[market]);
     let mut last: Option<Covered> = None;
-    for piece in covered {
+    for (at, piece) in covered.iter().enumerate() {
         let book = &truth.states[piece.from];
-        let silent = piece.from == piece.to && truth.states[..piece.from].contains(book);
-        if clockless && silent {
-            // One snapshot, without clock, of a book that was there before: it may tell nothing.
+        let lone = piece.from == piece.to;
+        let silent = clockless && lone && truth.states[..piece.from].contains(book);
+        let swallowed = lone && covered.get(at + 1).is_some_and(|next| next.era > piece.era);
+        if silent || swallowed {
+            // One snapshot, without clock, of a book that was there before: it may tell nothing. Or one within the
+            // hole that ends in a new era.
             let before = stream.clone();
             if check_piece(world, market, (last, *piece), &mut stream).is_err() {
                 stream = before;

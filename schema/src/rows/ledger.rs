@@ -30,6 +30,13 @@ pub struct Gap {
     pub version: u64,
 }
 
+impl Gap {
+    /// `to_clock` of a hole that has not ended: nobody covers the market since.
+    pub const NO_END_CLOCK: u64 = u64::MAX;
+    /// Its `to_ts`: the last moment that the column can hold.
+    pub const NO_END_TS: UnixMillis = UnixMillis(10_413_791_999_999);
+}
+
 /// `lane_minutes`: what became of the frames of a gatherer, market and minute. Sum the rows.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Serialize, Deserialize)]
 pub struct LaneMinute {

@@ -130,3 +130,40 @@ fn a_new_era_needs_the_row_that_tells_its_book_is_another() {
     assert_eq!(told(&[]), 1, "the book is another and nothing says so");
     assert_eq!(told(&[gap(1, head, head)]), 2, "not of that era");
 }
+
+#[test]
+fn what_is_missing_at_the_end_is_right_only_with_a_row_that_has_no_end() {
+    let truth = history(7, 400);
+    let events = &truth.markets[TICKER].events;
+    let whole = |i: &usize| events[*i].clock() > events[*i - 1].clock();
+    let from = (300..400).find(whole).expect("clocks rise");
+    let mut rows = without(&truth, from..events.len());
+    let cut = events[from - 1].clock();
+    rows.retain(|row| row.clock <= cut);
+    renumber(&mut rows);
+    let walked = walk(&truth, &mut rows);
+    assert_eq!(walked.report.total(), 0, "{}", walked.report);
+    let lost = walked.holes[0].lost;
+    assert!(
+        lost > 0 && walked.missing[0].deltas.len() as u64 == lost,
+        "somebody may have had them"
+    );
+    let row = |from_clock, to_clock, cause: &str| GapRow {
+        market: TICKER.to_owned(),
+        era: 0,
+        from_clock,
+        to_clock,
+        cause: cause.to_owned(),
+    };
+    let faults = |gaps: &[GapRow]| {
+        let mut report = Report::default();
+        check_holes(&walked.holes, gaps, &mut report);
+        (report.found(FaultKind::Lost), report.found(FaultKind::UnjustifiedHole))
+    };
+    assert_eq!(faults(&[row(cut, GapRow::NO_END, "all_sessions_closed")]), (0, 0), "the right row");
+    assert_eq!(faults(&[]), (lost, 0), "no row");
+    assert_eq!(faults(&[row(cut, cut, "covered_again")]), (lost, 0), "it was taken back");
+    assert_eq!(faults(&[row(cut, cut + 9, "all_sessions_closed")]), (lost, 1), "another end");
+    let late = row(cut + 1, GapRow::NO_END, "all_sessions_closed");
+    assert_eq!(faults(&[late]), (lost, 0), "it begins too late");
+}
