@@ -1,4 +1,4 @@
-//! See `targets::capture`.
+//! See `wire::capture`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| kalshi_fuzz::targets::capture(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| kalshi_fuzz::wire::capture(bytes));

@@ -1,4 +1,4 @@
-//! See `targets::checkpoint`.
+//! See `programs::checkpoint`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| kalshi_fuzz::targets::checkpoint(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| kalshi_fuzz::programs::checkpoint(bytes));

@@ -1,4 +1,4 @@
-//! See `targets::cursor`.
+//! See `programs::cursor`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| kalshi_fuzz::targets::cursor(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| kalshi_fuzz::programs::cursor(bytes));

@@ -1,4 +1,4 @@
-//! See `targets::frame`.
+//! See `venue::frame`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| kalshi_fuzz::targets::frame(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| kalshi_fuzz::venue::frame(bytes));

@@ -1,4 +1,4 @@
-//! See `targets::journal`.
+//! See `programs::journal`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| kalshi_fuzz::targets::journal(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| kalshi_fuzz::programs::journal(bytes));

@@ -1,4 +1,4 @@
-//! See `targets::ledger`.
+//! See `disk::ledger`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| kalshi_fuzz::targets::ledger(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| kalshi_fuzz::disk::ledger(bytes));

@@ -1,4 +1,4 @@
-//! See `targets::messages`.
+//! See `wire::messages`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| kalshi_fuzz::targets::messages(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| kalshi_fuzz::wire::messages(bytes));

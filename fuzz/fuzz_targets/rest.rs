@@ -1,4 +1,4 @@
-//! See `targets::rest`.
+//! See `venue::rest`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| kalshi_fuzz::targets::rest(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| kalshi_fuzz::venue::rest(bytes));

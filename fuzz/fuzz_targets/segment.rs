@@ -1,4 +1,4 @@
-//! See `targets::segment`.
+//! See `disk::segment`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| kalshi_fuzz::targets::segment(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| kalshi_fuzz::disk::segment(bytes));

@@ -1,4 +1,4 @@
-//! See `targets::settings`.
+//! See `programs::settings`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| kalshi_fuzz::targets::settings(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| kalshi_fuzz::programs::settings(bytes));
