@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     balance::Balance,
+    discovery::Known,
     link::{Link, Said, Wiring},
     meter::Meter,
     spread::{Carried, Change, Spread},
@@ -88,14 +89,11 @@ impl Connections {
     ///
     /// # Errors
     /// When a connection's task panicked.
-    pub(crate) async fn run(
-        mut self,
-        first: Option<Vec<Listed>>,
-        mut told: Told,
-    ) -> anyhow::Result<()> {
-        if let Some(list) = first {
+    pub(crate) async fn run(mut self, first: Known, mut told: Told) -> anyhow::Result<()> {
+        if let Some(list) = first.listed {
             self.universe.listed(list, self.now_s());
         }
+        telemetry::markets::remembered(self.universe.remember(first.remembered));
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

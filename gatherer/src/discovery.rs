@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use service::parts::Parts;
+use service::{clock::Clock, parts::Parts};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -12,17 +12,26 @@ use crate::{
     link::{SAID_MAX, Wiring},
     markets::{self, LISTS_MAX},
     poll::Poller,
+    remembered,
     rest::Rest,
     rounds::Rhythm,
     spread::Carried,
     universe::Listed,
 };
 
-/// Follows `first` and what comes after it; what is carried at each moment can be read from what is returned. `wiring` is
+/// What is known of the exchange's markets at the start.
+pub(crate) struct Known {
+    /// Its list, if it could be had.
+    pub(crate) listed: Option<Vec<Listed>>,
+    /// What an earlier run carried.
+    pub(crate) remembered: Vec<Arc<str>>,
+}
+
+/// Follows what is known at `first` and what comes after it; what is carried at each moment can be read from what is returned. `wiring` is
 /// given the two ends by which sessions pass on what they hear.
 pub(crate) fn start(
     parts: &mut Parts,
-    (first, rest): (Option<Vec<Listed>>, &Rest),
+    (first, rest): (Known, &Rest),
     config: &Config,
     wiring: impl FnOnce(mpsc::Sender<crate::link::Said>, Arc<Notify>) -> Wiring,
     stopping: &CancellationToken,
@@ -33,12 +42,23 @@ pub(crate) fn start(
     let missed = Arc::new(Notify::new());
     let wiring = Arc::new(wiring(said_tx, Arc::clone(&missed)));
     let connections = Connections::new(wiring, config, carried_tx, stopping.clone());
-    let rhythm = (config.markets_refresh, first.is_some());
+    let rhythm = (config.markets_refresh, first.listed.is_some());
     parts.start("connections", connections.run(first, Told { lists, said }));
     let (rest, choice) = (rest.clone(), config.markets.clone());
     let listing = markets::keep_listing(rest, choice, rhythm, (lists_tx, missed), stopping.clone());
     parts.start("markets", listing);
     carried
+}
+
+/// Writes down what is carried, for the next start.
+pub(crate) fn start_remembering(
+    parts: &mut Parts,
+    config: &Config,
+    carried: watch::Receiver<Arc<Carried>>,
+    (clock, stopping): (Clock, &CancellationToken),
+) {
+    let file = remembered::file(&config.data_dir);
+    parts.start("remembered markets", remembered::keep(file, carried, clock, stopping.clone()));
 }
 
 /// Polls the books of what is carried, if that is wanted.

@@ -27,6 +27,7 @@ mod meter;
 mod parse;
 mod poll;
 mod program;
+mod remembered;
 mod rest;
 mod rounds;
 mod rows;

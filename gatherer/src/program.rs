@@ -126,8 +126,7 @@ struct Common {
 }
 
 fn assemble(config: Config, started: Started, stopping: &CancellationToken) -> Parts {
-    let Started { clock, rest, dialer, ports, markets, writer, log, acks, local, metrics } =
-        started;
+    let Started { clock, rest, dialer, ports, known, writer, log, acks, local, metrics } = started;
     let flow = Flow::new(clock);
     let (to_spool, items) = intake(Arc::clone(&flow));
     let (spooling_tx, spooling) = watch::channel(Spooling::Working);
@@ -170,7 +169,8 @@ fn assemble(config: Config, started: Started, stopping: &CancellationToken) -> P
         said,
         missed,
     };
-    let carried = discovery::start(&mut parts, (markets, &rest), &common.config, wiring, stopping);
+    let carried = discovery::start(&mut parts, (known, &rest), &common.config, wiring, stopping);
+    discovery::start_remembering(&mut parts, &common.config, carried.clone(), (clock, stopping));
     discovery::start_polls(&mut parts, &poller, &common.config, carried, stopping);
     parts.start("status", status::watch(rest, to_spool, stopping.clone()));
     start_keeper(&mut parts, &common, (writer, items), (spooling_tx, written_tx));

@@ -18,11 +18,11 @@ use crate::{
     acks::Acks,
     config::{Config, Listen, Venue},
     dial::Dialer,
+    discovery::Known,
     local_store::{self, Local},
-    markets,
+    markets, remembered,
     rest::Rest,
     telemetry,
-    universe::Listed,
 };
 
 /// What the parts are made of.
@@ -31,8 +31,8 @@ pub(crate) struct Started {
     pub(crate) rest: Rest,
     pub(crate) dialer: Dialer,
     pub(crate) ports: Ports,
-    /// The exchange's list, if it could be had.
-    pub(crate) markets: Option<Vec<Listed>>,
+    /// The exchange's markets.
+    pub(crate) known: Known,
     pub(crate) writer: Writer,
     pub(crate) log: Log,
     pub(crate) acks: Acks,
@@ -49,7 +49,7 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Started> {
     let rest = Rest::new(&config.venue, Arc::clone(&signer), clock)?;
     let dialer = Dialer::new(&config.venue, &config.gatherer_id, signer, clock)?;
     let ports = Ports::bind(&config.listen).await?;
-    let markets = markets::first_look(&rest, &config.markets).await?;
+    let listed = markets::first_look(&rest, &config.markets).await?;
     let was_there = config.data_dir.exists();
     let Kept { writer, log, acks, local } = keep_in(config, clock).await.inspect_err(|_| {
         if !was_there {
@@ -57,7 +57,9 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Started> {
             drop(fs::remove_dir(&config.data_dir));
         }
     })?;
-    Ok(Started { clock, rest, dialer, ports, markets, writer, log, acks, local, metrics })
+    let remembered = remembered::load(&config.data_dir, clock.wall_ns().div_euclid(1_000_000_000));
+    let known = Known { listed, remembered };
+    Ok(Started { clock, rest, dialer, ports, known, writer, log, acks, local, metrics })
 }
 
 /// What lies in the data folder.

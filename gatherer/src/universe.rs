@@ -104,6 +104,16 @@ impl Universe {
         Self { choice, linger_s, markets: HashMap::new(), next: None }
     }
 
+    /// Takes in what an earlier run carried: what no list shows any more is carried on as if it had just left them. How
+    /// many of it are new.
+    pub(crate) fn remember(&mut self, markets: Vec<Arc<str>>) -> usize {
+        let before = self.markets.len();
+        for market in markets.into_iter().filter(|market| self.choice.wants(market)) {
+            self.markets.entry(market).or_default();
+        }
+        self.markets.len() - before
+    }
+
     /// Takes in a whole list: every open market, and those that will open.
     pub(crate) fn listed(&mut self, list: Vec<Listed>, now_s: i64) {
         for market in list {
@@ -270,6 +280,19 @@ mod tests {
         all.heard(&news("A", Word::Ended), 1_010);
         all.listed(vec![open("A", 100_000)], 1_020);
         assert_eq!(wanted(&mut all, 1_010 + LINGER), "");
+    }
+
+    #[test]
+    fn what_an_earlier_run_carried_is_carried_on_though_no_list_shows_it() {
+        let mut all = universe("all,-KXNOT*");
+        let earlier = ["A", "B", "C", "KXNOT-1"].map(Arc::from).to_vec();
+        assert_eq!(all.remember(earlier), 3, "what is no longer asked for is not");
+        assert_eq!(wanted(&mut all, 1_000), "A B C", "before any list came");
+        all.listed(vec![open("A", 100_000), later("C", 5_000)], 1_000);
+        assert_eq!(wanted(&mut all, 1_000), "A B", "one that opens later waits for it");
+        assert!(all.heard(&news("B", Word::Ended), 1_100));
+        assert_eq!(wanted(&mut all, 1_100 + LINGER), "A");
+        assert_eq!(wanted(&mut all, 1_000 + GONE_AFTER_S), "A C");
     }
 
     #[test]

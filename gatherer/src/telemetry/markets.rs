@@ -33,6 +33,28 @@ pub(crate) fn moved(markets: usize) {
     }
 }
 
+/// Markets that an earlier run carried and the exchange does not list are carried on.
+pub(crate) fn remembered(markets: usize) {
+    if markets > 0 {
+        tracing::info!(
+            component = "markets",
+            event = "markets_remembered",
+            markets,
+            "carried when the gatherer last ran, and still"
+        );
+    }
+}
+
+/// What is carried could not be written down, or not be read.
+pub(crate) fn not_remembered(error: &str) {
+    tracing::warn!(
+        component = "markets",
+        event = "markets_not_remembered",
+        error,
+        "a restart goes by the exchange's list alone"
+    );
+}
+
 /// News of a market came faster than they were taken in; the exchange's list is asked for instead.
 pub(crate) fn news_shed() {
     counter!("gatherer_news_shed_total").increment(1);

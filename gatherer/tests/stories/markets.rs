@@ -6,7 +6,7 @@ use proto::Capture;
 use serde_json::json;
 
 use crate::{
-    harness::{Kept, Venue},
+    harness::{Kept, Venue, until},
     truth::Witnessed,
 };
 
@@ -151,4 +151,27 @@ async fn what_a_full_subscription_refuses_goes_to_another_connection() {
     let spread = venue.subscribed().await;
     assert!(spread.len() >= 3 && spread.values().all(|markets| markets.len() <= 7), "{spread:?}");
     gatherer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_market_that_closed_while_the_gatherer_was_down_is_taken_in_again_at_its_start() {
+    let venue = Venue::open(&["--markets", "4", "--rate", "300"]).await;
+    venue.tell("resume", "").await;
+    let gatherer = venue.gatherer("east", &with(&[])).await;
+    let all = venue.until_subscribed("all", |all| all.len() == 4).await;
+    gatherer.until_frames(100).await;
+    let remembered = venue.data_dir("east").join("markets");
+    until("the markets written down", || async { remembered.exists().then_some(()) }).await;
+    gatherer.stop().await;
+    let closed = all.first().expect("some").clone();
+    venue.tell("markets", &json!({"do": "settle", "ticker": closed}).to_string()).await;
+    venue.until_status(&closed, "finalized").await;
+
+    let gatherer = venue.gatherer("east", &with(&[])).await;
+    assert_eq!(venue.until_subscribed("all again", |all| all.len() == 4).await, all);
+    gatherer.until_frames(100).await;
+    venue.settle(&[&gatherer]).await;
+    gatherer.stop().await;
+    let witnessed = Witnessed::by(&Kept::read(&venue.data_dir("east")));
+    assert!(witnessed.empty_snapshots.contains(&closed), "how it ended is seen");
 }
