@@ -106,13 +106,16 @@ pub fn start(
         init(level, format);
         return Ok(Guard(None));
     };
+    let unwritable = || format!("cannot write log files in {} (LOG_DIR)", dir.display());
+    // The appender complains of a folder that is not there yet, on stderr and in its own words.
+    std::fs::create_dir_all(dir).with_context(unwritable)?;
     let files = RollingFileAppender::builder()
         .rotation(Rotation::DAILY)
         .filename_prefix(program)
         .filename_suffix("log")
         .max_log_files(FILES_MAX)
         .build(dir)
-        .with_context(|| format!("cannot write log files in {} (LOG_DIR)", dir.display()))?;
+        .with_context(unwritable)?;
     let (writer, guard) =
         NonBlockingBuilder::default().lossy(true).buffered_lines_limit(LINES_MAX).finish(files);
     DROPPED.get_or_init(|| writer.error_counter());
