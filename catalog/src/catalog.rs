@@ -9,6 +9,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
+use crate::damage;
 use crate::db::Db;
 use crate::error::CatalogError;
 use crate::url::{CatalogUrl, Target};
@@ -35,13 +36,17 @@ impl Catalog {
     /// Connects, and makes or brings forward the tables.
     ///
     /// # Errors
-    /// When it cannot be reached, or belongs to a newer version of the program.
+    /// When it cannot be reached, is damaged, or belongs to a newer version of the program.
     pub async fn open(url: &CatalogUrl) -> Result<Self, CatalogError> {
         let open = |source| CatalogError::Open { at: url.to_string(), source };
         let migrate = |source| CatalogError::Migrate { at: url.to_string(), source };
         let db = match &url.0 {
             Target::Sqlite(path) => {
-                let pool = sqlite(path).await.map_err(open)?;
+                let pool = sqlite(path).await.map_err(|source| match damage::said(&source) {
+                    Some(what) => damage::damaged(path, &what),
+                    None => open(source),
+                })?;
+                damage::look(&pool).await?;
                 let mut tries = 1;
                 while let Err(error) = SQLITE.run(&pool).await {
                     if tries == MIGRATE_TRIES {

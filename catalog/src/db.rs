@@ -2,10 +2,13 @@
 //!
 //! Columns are 64-bit integers and texts only, so that both engines mean the same by them.
 
+use std::path::PathBuf;
+
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Postgres, Row as _, Sqlite, Transaction};
 
+use crate::damage;
 use crate::error::CatalogError;
 use crate::sql::Statement;
 
@@ -25,7 +28,8 @@ pub(crate) enum Db {
 
 /// A transaction; undone unless committed.
 pub(crate) enum Tx {
-    Sqlite(Transaction<'static, Sqlite>),
+    /// And the file's path.
+    Sqlite(Transaction<'static, Sqlite>, PathBuf),
     Postgres(Transaction<'static, Postgres>),
 }
 
@@ -95,7 +99,7 @@ impl Db {
                 .await
                 .map(|done| done.rows_affected()),
         };
-        done.map_err(|source| statement.failed(source))
+        done.map_err(|source| self.failed(statement.name(), source))
     }
 
     /// All rows of a query.
@@ -114,7 +118,7 @@ impl Db {
                 .await
                 .map(|rows| rows.into_iter().map(Row::Postgres).collect()),
         };
-        rows.map_err(|source| statement.failed(source))
+        rows.map_err(|source| self.failed(statement.name(), source))
     }
 
     /// The row of a query, if there is one.
@@ -129,10 +133,22 @@ impl Db {
     pub(crate) async fn begin(&self) -> Result<Tx, CatalogError> {
         let begun = match self {
             // A reader that turns writer may find the file changed under it: begin as a writer.
-            Self::Sqlite(pool) => pool.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite),
+            Self::Sqlite(pool) => {
+                let path = pool.connect_options().get_filename().to_owned();
+                pool.begin_with("BEGIN IMMEDIATE").await.map(|tx| Tx::Sqlite(tx, path))
+            }
             Self::Postgres(pool) => pool.begin().await.map(Tx::Postgres),
         };
-        begun.map_err(|source| CatalogError::Statement { statement: "begin", source })
+        begun.map_err(|source| self.failed("begin", source))
+    }
+
+    fn failed(&self, statement: &'static str, source: sqlx::Error) -> CatalogError {
+        match self {
+            Self::Sqlite(pool) => {
+                damage::named(pool.connect_options().get_filename(), source, statement)
+            }
+            Self::Postgres(_) => CatalogError::Statement { statement, source },
+        }
     }
 }
 
@@ -144,24 +160,30 @@ impl Tx {
         args: Vec<Arg>,
     ) -> Result<Option<Row>, CatalogError> {
         let row = match self {
-            Self::Sqlite(tx) => bound!(statement.sqlite(), args)
-                .fetch_optional(&mut **tx)
-                .await
-                .map(|row| row.map(Row::Sqlite)),
+            Self::Sqlite(tx, path) => {
+                let row = bound!(statement.sqlite(), args).fetch_optional(&mut **tx).await;
+                return row
+                    .map(|row| row.map(Row::Sqlite))
+                    .map_err(|source| damage::named(path, source, statement.name()));
+            }
             Self::Postgres(tx) => bound!(statement.postgres(), args)
                 .fetch_optional(&mut **tx)
                 .await
                 .map(|row| row.map(Row::Postgres)),
         };
-        row.map_err(|source| statement.failed(source))
+        row.map_err(|source| CatalogError::Statement { statement: statement.name(), source })
     }
 
     pub(crate) async fn commit(self) -> Result<(), CatalogError> {
-        let done = match self {
-            Self::Sqlite(tx) => tx.commit().await,
-            Self::Postgres(tx) => tx.commit().await,
-        };
-        done.map_err(|source| CatalogError::Statement { statement: "commit", source })
+        match self {
+            Self::Sqlite(tx, path) => {
+                tx.commit().await.map_err(|source| damage::named(&path, source, "commit"))
+            }
+            Self::Postgres(tx) => tx
+                .commit()
+                .await
+                .map_err(|source| CatalogError::Statement { statement: "commit", source }),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What can go wrong with the catalog.
 
+use std::path::PathBuf;
+
 use sqlx::migrate::MigrateError;
 
 /// Why the catalog did not do what it was asked.
@@ -20,6 +22,17 @@ pub enum CatalogError {
         at: String,
         /// Why; a newer catalog is named as a missing migration.
         source: MigrateError,
+    },
+    /// The SQLite file is not what was written to it.
+    #[error(
+        "the catalog {path} is damaged ({what}); the record is not in it: move the file aside, with \
+         its -wal and -shm, and start again; see runbooks/catalog-damaged.md"
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        what: String,
     },
     /// A statement failed.
     #[error("the catalog cannot do {statement}")]

@@ -6,6 +6,7 @@
 //! market's metadata means, and any clock: times are arguments, Unix milliseconds.
 
 mod catalog;
+mod damage;
 mod db;
 mod error;
 mod fleet;

@@ -1,7 +1,5 @@
 //! Every statement. `$1` means the first argument on both engines; where they differ, both stand here.
 
-use crate::error::CatalogError;
-
 /// A statement and its name in errors.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Statement {
@@ -21,8 +19,9 @@ impl Statement {
         self.postgres
     }
 
-    pub(crate) fn failed(self, source: sqlx::Error) -> CatalogError {
-        CatalogError::Statement { statement: self.name, source }
+    /// Its name, for errors.
+    pub(crate) fn name(self) -> &'static str {
+        self.name
     }
 
     #[cfg(not(test))]

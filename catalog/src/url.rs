@@ -1,7 +1,7 @@
 //! Where the catalog is, as typed in `CATALOG_URL`; shown without password.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use sqlx::postgres::PgConnectOptions;
@@ -20,6 +20,14 @@ impl CatalogUrl {
     /// An SQLite file; made if missing.
     pub fn sqlite(path: impl Into<PathBuf>) -> Self {
         Self(Target::Sqlite(path.into()))
+    }
+
+    /// The SQLite file; `None` for a server.
+    pub fn file(&self) -> Option<&Path> {
+        match &self.0 {
+            Target::Sqlite(path) => Some(path),
+            Target::Postgres(_) => None,
+        }
     }
 }
 

@@ -24,6 +24,7 @@ use crate::ingest::{self, EVENTS_MAX, Ingest, REFRESHES_MAX};
 use crate::journal::{self, Folders, Journal};
 use crate::latency::Latency;
 use crate::pipeline::{Ends, Pipeline, QUESTIONS_MAX, Question};
+use crate::recover::settled::Counted;
 use crate::recover::{self, Recovered, from_store};
 use crate::run::Relay;
 use crate::sampler::{self, Sources};
@@ -32,6 +33,7 @@ use crate::sink::names::Names;
 use crate::sink::parquet::{ArchiveSink, Setting};
 use crate::sink::trim::{self, Needs};
 use crate::status::{ParquetStatus, PipelineView, Status};
+use crate::telemetry;
 
 /// Who is told to stop, in this order.
 #[derive(Default)]
@@ -56,22 +58,10 @@ pub(crate) async fn assemble(
 ) -> anyhow::Result<Assembled> {
     let folders = Folders::below(&config.data_dir);
     make(&config.data_dir)?;
-    let catalog = Catalog::open(&config.catalog).await?;
+    let catalog = open_catalog(config, &folders).await?;
     let (writer, log, _) = journal::open(&folders)?;
-    let now = Moment::from_nanos(clock.mono_ns());
-    let mut recovered = recover::recover(&folders.checkpoints, &log, config.merge.clone(), now)?;
-    if let Some(store) = store.as_ref().filter(|_| recovered.is_empty()) {
-        from_store::take_over(&mut recovered, store, &folders.checkpoints, &log, now).await?;
-    }
-    recovered.merge.reserve();
-    tracing::info!(
-        component = "recover",
-        event = "recovered",
-        checkpoint = recovered.number,
-        replayed = recovered.replayed,
-        markets = recovered.merge.markets().count(),
-        "the state is whole"
-    );
+    let state = State { config, folders: &folders, catalog: &catalog, log: &log, clock };
+    let mut recovered = state.recovered(store.as_ref()).await?;
     let (keeper, notes, asked) = catalog_notes::keeper(catalog.clone(), &recovered.merge, clock);
     let tally = Arc::new(Tally::default());
     let names = Names::known_to(&recovered.merge);
@@ -83,13 +73,16 @@ pub(crate) async fn assemble(
     let (questions, questioned) = mpsc::channel(QUESTIONS_MAX);
     let beside = Beside { notes, tally: Arc::clone(&tally) };
     let follow = builder.ingests(&mut recovered, (questioned, beside), view, restart_from);
+    // Waits for gatherers begin now: migrations may have taken longer than a wait, and nobody was heard meanwhile.
+    recovered.merge.resumed(Moment::from_nanos(clock.mono_ns()));
     let relay = Relay::to(&stops.surfaces);
     builder.pipeline(recovered, journal, follow, &folders, &relay);
     let past_store = store.clone();
     let clickhouse = store.map(|store| {
         builder.clickhouse(store, &folders, names.clone(), Arc::clone(&latency), &relay)
     });
-    let archive = builder.archive(&folders, (names, catalog.clone()), &relay).await?;
+    let beside = (names, catalog.clone(), clickhouse.clone());
+    let archive = builder.archive(&folders, beside, &relay).await?;
     drop(relay);
     let needs = Needs {
         restart_from: restart_seen,
@@ -113,6 +106,69 @@ pub(crate) async fn assemble(
     let surface = Surface { status: status_seen, questions, past };
     builder.audits(&surface, &tally);
     Ok(Assembled { parts: builder.parts, surface })
+}
+
+/// A catalog that is gone while its journal is there is made anew, and that is told.
+async fn open_catalog(config: &Config, folders: &Folders) -> anyhow::Result<Catalog> {
+    let anew = config.catalog.file().filter(|file| folders.log.exists() && !file.exists());
+    let catalog = Catalog::open(&config.catalog).await?;
+    if let Some(file) = anew {
+        telemetry::catalog_missing(file);
+    }
+    Ok(catalog)
+}
+
+/// What the state is put together from.
+struct State<'a> {
+    config: &'a Config,
+    folders: &'a Folders,
+    catalog: &'a Catalog,
+    log: &'a Log,
+    clock: Clock,
+}
+
+impl State<'_> {
+    async fn recovered(&self, store: Option<&Store>) -> anyhow::Result<Recovered> {
+        let Self { config, folders, catalog, log, clock } = *self;
+        let now = Moment::from_nanos(clock.mono_ns());
+        let mut recovered = recover::recover(&folders.checkpoints, log, config.merge.clone(), now)?;
+        recovered.counted = Counted::load(&folders.sinks)?;
+        if let Some(store) = store.filter(|_| recovered.is_empty()) {
+            let archive = archive_setting(config, folders, (catalog, log))?;
+            let archive = archive.as_ref();
+            let past = from_store::Past { store, folders, log, config, archive };
+            from_store::take_over(&mut recovered, &past, now).await?;
+        }
+        recovered.merge.reserve();
+        tracing::info!(
+            component = "recover",
+            event = "recovered",
+            checkpoint = recovered.number,
+            replayed = recovered.replayed,
+            markets = recovered.merge.markets().count(),
+            "the state is whole"
+        );
+        Ok(recovered)
+    }
+}
+
+/// The archive's setting, but for what only a running program has.
+fn archive_setting(
+    config: &Config,
+    folders: &Folders,
+    (catalog, log): (&Catalog, &Log),
+) -> anyhow::Result<Option<Setting>> {
+    let Some(archive) = config.archive.clone() else { return Ok(None) };
+    Ok(Some(Setting {
+        archive,
+        staging: config.data_dir.join("parquet-staging"),
+        journal: journal::identity(folders)?,
+        beside: folders.sinks.clone(),
+        stored: None,
+        catalog: catalog.clone(),
+        names: Names::default(),
+        log: log.clone(),
+    }))
 }
 
 fn make(data_dir: &Path) -> anyhow::Result<()> {
@@ -242,19 +298,14 @@ impl Builder<'_> {
     async fn archive(
         &mut self,
         folders: &Folders,
-        (names, catalog): (Names, Catalog),
+        (names, catalog, stored): (Names, Catalog, Option<watch::Receiver<store::Progress>>),
         relay: &Relay,
     ) -> anyhow::Result<Option<watch::Receiver<ParquetStatus>>> {
-        let Some(archive) = self.config.archive.clone() else { return Ok(None) };
-        let (progress, seen) = watch::channel(ParquetStatus::default());
-        let setting = Setting {
-            archive,
-            catalog,
-            staging: self.config.data_dir.join("parquet-staging"),
-            journal: journal::identity(folders)?,
-            names,
-            log: self.log.clone(),
+        let Some(setting) = archive_setting(self.config, folders, (&catalog, &self.log))? else {
+            return Ok(None);
         };
+        let setting = Setting { names, stored, ..setting };
+        let (progress, seen) = watch::channel(ParquetStatus::default());
         let sink = ArchiveSink::open(setting, progress).await.context("the archive")?;
         self.parts.start("archive", relay.held_by(sink.run(self.stops.sinks.clone())));
         Ok(Some(seen))

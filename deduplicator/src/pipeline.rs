@@ -29,6 +29,7 @@ use crate::catalog_notes::Notes;
 use crate::ingest::{Event, Refresh};
 use crate::journal::Journal;
 use crate::recover::Recovered;
+use crate::recover::settled::Counted;
 use crate::status::{PipelineView, StreamView};
 use crate::telemetry;
 use saving::Saving;
@@ -60,6 +61,7 @@ pub(crate) struct Pipeline {
     ends: Ends,
     streams: Vec<StreamView>,
     polled: Polled,
+    counted: Counted,
     saving: Saving,
     activity: Activity,
     show_at: Moment,
@@ -76,7 +78,7 @@ impl Pipeline {
         checkpoint_every: Duration,
         clock: Clock,
     ) -> Self {
-        let Recovered { merge, positions, number, newest, polled, .. } = recovered;
+        let Recovered { merge, positions, number, newest, polled, counted, .. } = recovered;
         let named = merge.totals().gatherers;
         let streams = named
             .into_iter()
@@ -95,6 +97,7 @@ impl Pipeline {
             ends,
             streams,
             polled,
+            counted,
             activity: Activity::default(),
             show_at: now,
             checkpoint_every,

@@ -2,6 +2,7 @@
 //! holds.
 
 pub(crate) mod from_store;
+pub(crate) mod settled;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,6 +12,7 @@ use exchange::Moment;
 use merge::{Merge, Record};
 use spool::{AnyDisk, Log, ReadError, Upto};
 
+use self::settled::Counted;
 use crate::checkpoint::{self, Durable};
 use crate::journal::codec;
 use crate::pipeline::{Polled, accounts};
@@ -29,6 +31,8 @@ pub(crate) struct Recovered {
     pub(crate) replayed: u64,
     /// Polled books that the journal holds and the gatherers will hand over again.
     pub(crate) polled: Polled,
+    /// What a deduplicator that lost its disk had counted.
+    pub(crate) counted: Counted,
 }
 
 impl Recovered {
@@ -68,6 +72,7 @@ pub(crate) fn recover_at(
             owed: Vec::new(),
             replayed: 0,
             polled: Polled::default(),
+            counted: Counted::default(),
         },
     };
     recovered.merge.set_config(config);
@@ -89,6 +94,7 @@ fn begin_with(merge: Merge, durable: Durable) -> Recovered {
         owed,
         replayed: 0,
         polled: Polled::default(),
+        counted: Counted::default(),
     }
 }
 

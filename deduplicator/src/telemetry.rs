@@ -3,6 +3,7 @@
 mod gauges;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use merge::{Alarm, HoleRecord};
 use proto::Position;
@@ -113,6 +114,25 @@ pub(crate) fn parquet_file_listed(dataset: &'static str, path: &str, rows: u64, 
         rows,
         bytes,
         "archive file complete"
+    );
+}
+
+/// There is a journal, and the catalog that belongs to it is gone.
+pub(crate) fn catalog_missing(file: &Path) {
+    tracing::warn!(
+        component = "catalog",
+        event = "catalog_missing",
+        file = %file.display(),
+        "made anew: the manifest of older archive files, sessions and repairs are not in it; see \
+         runbooks/catalog-damaged.md"
+    );
+}
+
+pub(crate) fn chunk_left_to_the_next_start() {
+    tracing::info!(
+        component = "archive",
+        event = "parquet_chunk_left",
+        "ClickHouse does not hold the open chunk yet: the next start makes it again from the journal"
     );
 }
 

@@ -31,16 +31,23 @@ struct World {
 
 impl World {
     async fn new(seed: u64, database: &str) -> Self {
+        Self::lasting(seed, database, Duration::from_secs(3), PAUSE).await
+    }
+
+    /// A feed whose changes were received over so long a time, a while ago.
+    async fn lasting(seed: u64, database: &str, received: Duration, pause: Duration) -> Self {
         let url = std::env::var_os("CLICKHOUSE_URL").and_then(|url| url.into_string().ok());
         let engine = tokio::task::spawn_blocking(move || ClickHouse::for_tests(url.as_deref()))
             .await
             .expect("no panic")
             .expect("an engine");
-        let truth = Truth::new(seed, (MARKETS, CHANGES), wall_ns() - 60_000_000_000, 100_000);
+        let received_ns = i64::try_from(received.as_nanos()).expect("minutes");
+        let from_ns = wall_ns() - 60_000_000_000 - received_ns;
+        let truth = Truth::new(seed, (MARKETS, CHANGES), from_ns, received_ns / CHANGES as i64);
         let mut gatherers = Vec::new();
         for (name, behind_us) in [("east", 0), ("west", 700), ("north", 2_500)] {
             let captures = truth.captures(behind_us);
-            gatherers.push(Scripted::start(name, captures, BATCH, PAUSE).await);
+            gatherers.push(Scripted::start(name, captures, BATCH, pause).await);
         }
         let dir = tempfile::tempdir().expect("a folder");
         let settings: Vec<String> = gatherers.iter().map(Scripted::setting).collect();
@@ -157,6 +164,8 @@ impl World {
 
     fn parquet_rows(&self) -> u64 {
         let root = self.setting.dir.join("data/parquet/orderbook");
+        let elsewhere = self.setting.dir.join("archive/orderbook");
+        let root = if elsewhere.exists() { elsewhere } else { root };
         let mut rows = 0;
         for day in std::fs::read_dir(root).expect("a folder") {
             for file in std::fs::read_dir(day.expect("a day").path()).expect("a folder") {
@@ -238,19 +247,37 @@ async fn a_damaged_checkpoint_falls_back_to_the_one_before() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_disk_is_replaced_from_clickhouse_and_the_spools() {
-    let world = World::new(4, "lost").await;
+    // Ten minutes of receipts, so that the accounts of some minutes are closed when the disk is lost.
+    let slow = 4 * PAUSE;
+    let mut world = World::lasting(4, "lost", Duration::from_secs(600), slow).await;
+    let archive = world.setting.dir.join("archive");
+    world.setting.flags.push(format!("--parquet-dir={}", archive.display()));
+    let deltas = "SELECT count() FROM orderbook_events WHERE type = 'delta'";
+    let stored = async |least: u64| {
+        until("a good part to be stored", async || {
+            // There is no table yet at first.
+            world.client().query(deltas).fetch_one::<u64>().await.unwrap_or(0) > least
+        })
+        .await;
+    };
+    // A part is in the archive, the next one only in the chunk that is lost with the disk.
     let program = Program::start(&world.setting).await;
-    until("a good part to be stored", async || {
-        program.health().await["clickhouse"]["rows_total"].as_u64().unwrap_or(0) > 8_000
-    })
-    .await;
+    stored(4_000).await;
+    assert!(program.stop().await.success(), "{}", program_log(&world.setting.dir));
+    let archived = world.parquet_rows();
+    let program = Program::start(&world.setting).await;
+    stored(14_000).await;
     program.crash();
-    let before = world.count("SELECT count() FROM orderbook_events WHERE type = 'delta'").await;
+    let before = world.count(deltas).await;
     assert!(before < CHANGES as u64, "the crash came too late to tell anything");
+    assert_eq!(world.parquet_rows(), archived, "a chunk is open");
+    assert!(archived < before, "nothing of the chunk is stored");
+    let minutes = "SELECT uniqExact(minute) FROM lane_minutes";
+    assert!(world.count(minutes).await > 3, "all accounts are open");
     std::fs::remove_dir_all(world.setting.dir.join("data")).expect("it is there");
     let program = Program::start(&world.setting).await;
     world.finished(&program).await;
     assert!(program.stop().await.success(), "{}", program_log(&world.setting.dir));
     assert!(program_log(&world.setting.dir).contains("took_over"));
-    world.check_events().await;
+    world.check().await;
 }

@@ -38,6 +38,8 @@ pub struct Plan {
     pub deduplicator_settings: Vec<(&'static str, String)>,
     /// Who stands between the programs.
     pub wires: Wires,
+    /// Password of user `kalshi` of every ClickHouse; without one nobody needs any.
+    pub store_password: Option<String>,
 }
 
 /// The exchange that is captured.
@@ -93,6 +95,7 @@ impl Plan {
             gatherer_settings: Vec::new(),
             deduplicator_settings: Vec::new(),
             wires: Wires::default(),
+            store_password: None,
         }
     }
 }
@@ -128,8 +131,9 @@ impl Fleet {
         site.prepare()?;
         say("starting the ClickHouse engines (the first time, this fetches 178 MB)");
         // The first one fetches the engine; the others find it.
-        let canonical = Engine::start(site, DEDUPLICATOR).await?;
-        let engines = plan.gatherers.iter().map(|name| Engine::start(site, name));
+        let password = plan.store_password.as_deref();
+        let canonical = Engine::start(site, DEDUPLICATOR, password).await?;
+        let engines = plan.gatherers.iter().map(|name| Engine::start(site, name, password));
         let engines = try_join_all(engines).await?;
         let sim = match &plan.venue {
             Venue::Simulated(options) => {

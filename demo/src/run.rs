@@ -33,6 +33,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> anyhow::Resu
         gatherer_settings: config.gatherer_settings.clone(),
         deduplicator_settings: config.deduplicator_settings.clone(),
         wires: Wires::default(),
+        store_password: None,
     };
     screen.say(&format!("everything is kept in {}", folder.display()))?;
     let mut stop = std::pin::pin!(stop);

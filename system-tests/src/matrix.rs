@@ -11,6 +11,7 @@ mod deduplicator_places;
 mod disk_full;
 mod engines;
 mod gatherer_places;
+mod lost_disk;
 mod partition;
 mod refusals;
 mod restored;
@@ -19,6 +20,7 @@ mod schema;
 mod sockets;
 mod stores;
 mod sync_fails;
+mod two_lanes;
 
 use std::path::Path;
 
@@ -32,7 +34,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::Story;
 
 /// Names of the cases, and what each is about.
-pub const CASES: [(&str, &str); 14] = [
+pub const CASES: [(&str, &str); 16] = [
     (
         "gatherer-places",
         "gatherers die between append, fsync, send, insert and cursor, and while they recover",
@@ -54,9 +56,11 @@ pub const CASES: [(&str, &str); 14] = [
         "an fsync fails, a disk becomes read-only: the program stops for good and says so",
     ),
     ("damage", "flipped bits and torn tails in every file: named, refused, never guessed at"),
+    ("lost-disk", "the deduplicator's disk is lost: it goes on from ClickHouse and the spools"),
     ("schema", "the exchange's messages change their form"),
     ("sockets", "sockets to the exchange are silent, slow, flapping, and subscriptions end"),
-    ("rumours", "one feed lies: three lanes outvote it, two ask the exchange"),
+    ("rumours", "one feed of three lies: the two others outvote it"),
+    ("two-lanes", "one feed of two lies: the exchange's own book decides"),
     ("restored", "a gatherer's disk comes back from an old copy and tells old sessions again"),
     ("clocks", "the host clock of a gatherer steps forward and back"),
 ];
@@ -90,9 +94,11 @@ impl Ground {
             "disk-full" => disk_full::run(self).await,
             "sync-fails" => sync_fails::run(self).await,
             "damage" => damage::run(self).await,
+            "lost-disk" => lost_disk::run(self).await,
             "schema" => schema::run(self).await,
             "sockets" => sockets::run(self).await,
             "rumours" => rumours::run(self).await,
+            "two-lanes" => two_lanes::run(self).await,
             "restored" => restored::run(self).await,
             "clocks" => clocks::run(self).await,
             other => bail!("no case is called {other}; see --list"),

@@ -7,7 +7,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
 use crate::{ArchivedFile, Catalog, CatalogUrl, JournalSpan, ManifestTotals, Place};
 
-fn file(dataset: &str, n: u64) -> ArchivedFile {
+pub(super) fn file(dataset: &str, n: u64) -> ArchivedFile {
     let place = |offset| Place { incarnation: 1, offset };
     ArchivedFile {
         dataset: dataset.to_owned(),

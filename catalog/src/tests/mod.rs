@@ -1,6 +1,7 @@
 //! The same stories on both engines; every statement is run on each.
 
 mod archive;
+mod damage;
 mod fleet;
 mod metadata;
 mod repairs;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use merge::{LaneMinute, LaneMinutesRecord, Record};
+use merge::{GathererIndex, LaneMinute, LaneMinutesRecord, Record};
 use spool::{Log, Position};
 use tokio::task::{JoinHandle, spawn_blocking};
 
@@ -111,7 +111,9 @@ impl Pipeline {
     /// What the next checkpoint says besides the state; the accounts of the minutes it closes are in
     /// it and nowhere else from now on.
     fn number_checkpoint(&mut self, before_minute: i64) -> Head {
-        let rows = folded(self.merge.close_minutes(before_minute));
+        let name = |gatherer: GathererIndex| &*self.streams[usize::from(gatherer.0)].name;
+        let closed = self.merge.close_minutes(before_minute);
+        let rows = folded(self.counted.without(closed, name));
         self.activity.minutes(&rows);
         self.saving.number += 1;
         let positions =

@@ -5,7 +5,6 @@
 //! era and place within the clock come out exactly. What was journalled and never stored is still in
 //! the gatherers' spools, which are asked for their oldest.
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, ensure};
@@ -15,8 +14,11 @@ use schema::rows::{self, EventType, OrderbookEvent};
 use spool::Log;
 use store::Store;
 
-use super::Recovered;
+use super::{Recovered, settled};
 use crate::checkpoint::{self, Head, Sealed};
+use crate::config::Config;
+use crate::journal::Folders;
+use crate::sink::parquet::{Setting, complete};
 
 const TRIES: u32 = 5;
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(2);
@@ -26,14 +28,22 @@ const HEADS: &str = "SELECT market_ticker, maxIf(seq, type = 'snapshot') FROM or
 const TAIL: &str = "SELECT ?fields FROM orderbook_events FINAL \
     WHERE market_ticker = ? AND seq >= ? ORDER BY seq, side, price";
 
+/// Where the record is, and where it goes on.
+pub(crate) struct Past<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) folders: &'a Folders,
+    pub(crate) log: &'a Log,
+    pub(crate) config: &'a Config,
+    pub(crate) archive: Option<&'a Setting>,
+}
+
 /// Continues from what ClickHouse holds, if it holds anything, and writes that down at once.
 pub(crate) async fn take_over(
     recovered: &mut Recovered,
-    store: &Store,
-    checkpoints: &Path,
-    log: &Log,
+    past: &Past<'_>,
     now: Moment,
 ) -> anyhow::Result<()> {
+    let store = past.store;
     reach(store).await?;
     let heads: Vec<(String, u64)> =
         store.client().query(HEADS).fetch_all().await.context("cannot read orderbook_events")?;
@@ -41,34 +51,49 @@ pub(crate) async fn take_over(
         return Ok(());
     }
     for (ticker, base) in &heads {
-        let rows: Vec<OrderbookEvent> = store
-            .client()
-            .query(TAIL)
-            .bind(ticker)
-            .bind(base)
-            .fetch_all()
-            .await
-            .with_context(|| format!("cannot read the last events of {ticker}"))?;
-        for record in records(&rows).with_context(|| format!("the record of {ticker}"))? {
+        for record in tail(store, ticker, *base).await? {
             recovered.merge.apply(&record);
         }
     }
+    let archived = match past.archive {
+        Some(archive) => complete(archive, store).await?,
+        None => 0,
+    };
+    let number = settled::checkpoint(store).await? + 1;
+    settled::remember(&mut recovered.merge, store, &past.config.merge).await?;
+    let gatherers: Vec<String> =
+        past.config.gatherers.iter().map(|gatherer| gatherer.name.clone()).collect();
+    recovered.counted = settled::count_from(store, &gatherers, &past.folders.sinks).await?;
     recovered.merge.resumed(now);
-    let head = Head::new(1, log.durable(), Vec::new(), Vec::new());
+    let head = Head::new(number, past.log.durable(), Vec::new(), Vec::new());
     let sealed = Sealed::new(head, recovered.merge.clone());
-    let (dir, log) = (checkpoints.to_owned(), log.clone());
+    let (dir, log) = (past.folders.checkpoints.clone(), past.log.clone());
     let stored =
         tokio::task::spawn_blocking(move || checkpoint::store(&dir, &sealed, &log)).await?;
     recovered.newest = Some(stored?);
-    recovered.number = 1;
+    recovered.number = number;
     tracing::warn!(
         component = "recover",
         event = "took_over",
         markets = heads.len(),
         store = store.url(),
+        archived,
         "DATA_DIR was empty and ClickHouse was not: the record goes on from its heads"
     );
     Ok(())
+}
+
+/// The last events of a market, from its last snapshot on.
+async fn tail(store: &Store, ticker: &str, base: u64) -> anyhow::Result<Vec<Record>> {
+    let rows: Vec<OrderbookEvent> = store
+        .client()
+        .query(TAIL)
+        .bind(ticker)
+        .bind(base)
+        .fetch_all()
+        .await
+        .with_context(|| format!("cannot read the last events of {ticker}"))?;
+    records(&rows).with_context(|| format!("the record of {ticker}"))
 }
 
 /// A new `DATA_DIR` must not begin before it is known what was recorded already.

@@ -4,12 +4,19 @@
 //! It ends where a file has reached its size or a later day begins, both told by the journal alone,
 //! or at a graceful stop, and then the manifest says where. So the same journal and manifest give
 //! the same bytes: after a crash the chunk in hand is simply made again.
+//!
+//! A chunk is put in place only when ClickHouse holds all of it. A deduplicator that lost its disk goes on
+//! from what ClickHouse holds, so the archive must never tell more than that: the same stretch, merged
+//! again, might be numbered otherwise.
 
 mod chunk;
 mod columns;
+mod complete;
 mod manifest;
 mod part;
 mod place;
+
+pub(crate) use complete::complete;
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
@@ -43,6 +50,10 @@ pub(crate) struct Setting {
     /// Where files for a bucket are made.
     pub(crate) staging: std::path::PathBuf,
     pub(crate) journal: Uuid,
+    /// Folder of what is lost together with the journal.
+    pub(crate) beside: std::path::PathBuf,
+    /// How far ClickHouse is; `None`: there is none.
+    pub(crate) stored: Option<watch::Receiver<store::Progress>>,
     pub(crate) catalog: Catalog,
     pub(crate) names: Names,
     pub(crate) log: Log,
@@ -54,6 +65,8 @@ enum Failure {
     Journal(anyhow::Error),
     /// A disk, the bucket or the catalog failed; the chunk can be made again.
     Store(anyhow::Error),
+    /// The program stops, and ClickHouse does not hold yet what the chunk holds: it is made again after the start.
+    Ahead,
 }
 
 impl Failure {
@@ -69,6 +82,8 @@ pub(crate) struct ArchiveSink {
     manifest: Manifest,
     progress: watch::Sender<ParquetStatus>,
     runtime: Handle,
+    /// Behind the newest record that was read.
+    read_below: Position,
 }
 
 impl ArchiveSink {
@@ -78,8 +93,9 @@ impl ArchiveSink {
         progress: watch::Sender<ParquetStatus>,
     ) -> anyhow::Result<Self> {
         let place = Place::open(&setting.archive.place, &setting.staging)?;
-        let manifest = Manifest::new(setting.catalog.clone(), setting.journal);
-        let sink = Self { setting, place, manifest, progress, runtime: Handle::current() };
+        let manifest = Manifest::open(setting.catalog.clone(), setting.journal, &setting.beside)?;
+        let (runtime, read_below) = (Handle::current(), setting.log.oldest());
+        let sink = Self { setting, place, manifest, progress, runtime, read_below };
         sink.show_listed().await?;
         Ok(sink)
     }
@@ -99,6 +115,10 @@ impl ArchiveSink {
             match self.follow(&woken, stopping) {
                 Ok(()) => return Ok(()),
                 Err(Failure::Journal(error)) => return Err(error),
+                Err(Failure::Ahead) => {
+                    crate::telemetry::chunk_left_to_the_next_start();
+                    return Ok(());
+                }
                 Err(Failure::Store(error)) => {
                     let text = format!("{error:#}");
                     metrics::counter!("parquet_errors_total").increment(1);
@@ -148,6 +168,7 @@ impl ArchiveSink {
         while let Some(record) = reader.next(Upto::Durable).map_err(Failure::journal)? {
             let (at, next) = (record.at, record.next);
             let record = codec::decode(record.payload).map_err(Failure::journal)?;
+            self.read_below = next;
             if self.setting.names.learn(&record).map_err(Failure::journal)? {
                 continue;
             }
@@ -187,6 +208,10 @@ impl ArchiveSink {
         if files.is_empty() {
             return Ok(());
         }
+        let runtime = self.runtime.clone();
+        if !runtime.block_on(self.is_stored()) {
+            return Err(Failure::Ahead);
+        }
         let listed = async {
             for file in &files {
                 self.place.publish(file).await?;
@@ -201,6 +226,14 @@ impl ArchiveSink {
             crate::telemetry::parquet_file_listed(file.dataset, &file.path, file.rows, file.bytes);
         }
         Ok(())
+    }
+
+    /// Waits until ClickHouse holds everything that was read; `false`: it has ended before.
+    async fn is_stored(&mut self) -> bool {
+        let below = self.read_below;
+        let Some(stored) = &mut self.setting.stored else { return true };
+        let reached = |progress: &store::Progress| progress.cursor.is_some_and(|at| at >= below);
+        stored.wait_for(reached).await.is_ok()
     }
 
     fn show_open(&self, chunk: &Chunk) {

@@ -23,16 +23,21 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts an engine for the program `owner`; its tables lie in the owner's folder.
+    /// Starts an engine for the program `owner`; its tables lie in the owner's folder. With a password its user
+    /// is `kalshi`.
     ///
     /// # Errors
     /// When it does not start, in its own words.
-    pub async fn start(site: &Site, owner: &str) -> anyhow::Result<Self> {
+    pub async fn start(site: &Site, owner: &str, password: Option<&str>) -> anyhow::Result<Self> {
         let data = site.folder_for(&format!("{owner}/clickhouse"))?;
         let launch = Launch {
             name: format!("{owner}-clickhouse"),
             hosted: Hosted::ClickHouse,
-            args: ["--listen", ANY_PORT, "--data", &data].map(str::to_owned).to_vec(),
+            args: ["--listen", ANY_PORT, "--data", &data]
+                .into_iter()
+                .chain(password.iter().flat_map(|password| ["--password", password]))
+                .map(str::to_owned)
+                .collect(),
             settings: Vec::new(),
         };
         let mut program = Program::start(site, launch)?;
@@ -53,7 +58,7 @@ impl Engine {
         self.program.kill_with_children().await
     }
 
-    /// Starts it again on the same tables and port, with `more` flags this time and from now on.
+    /// Starts it again on the same tables and port, without password, with `more` flags this time and from now on.
     ///
     /// # Errors
     /// When it does not come back.

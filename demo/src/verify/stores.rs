@@ -15,9 +15,17 @@ use crate::oracle::{
 
 const DATABASE: &str = "kalshi";
 
-/// A client for the database that every program of a run uses.
+/// A client for the database that every program of a run uses; the URL may name user and password.
 pub(super) fn client(url: &str) -> Client {
-    Client::default().with_url(url).with_user("default").with_database(DATABASE)
+    let known = url.strip_prefix("http://").and_then(|rest| rest.split_once('@'));
+    let client = match known.and_then(|(who, host)| Some((who.split_once(':')?, host))) {
+        Some(((user, password), host)) => Client::default()
+            .with_url(format!("http://{host}"))
+            .with_user(user)
+            .with_password(password),
+        None => Client::default().with_url(url).with_user("default"),
+    };
+    client.with_database(DATABASE)
 }
 
 /// A market's stream in the record.

@@ -1,4 +1,4 @@
-//! One feed of three lies: the record is untouched and the liar is named. (Two lanes are the merge's seeds.)
+//! One feed of three lies: the record is untouched and the liar is named.
 
 use anyhow::ensure;
 use demo::oracle::Report;

@@ -1,4 +1,4 @@
-//! The fault matrix, in its short form. `FAULT_SEED` sets the seed. Six cases run always; `.ci/faults` runs
+//! The fault matrix, in its short form. `FAULT_SEED` sets the seed. Seven cases run always; `.ci/faults` runs
 //! all of them, `cargo faults --long` every place and file of each.
 
 use system_tests::matrix::Ground;
@@ -64,6 +64,12 @@ async fn damage_is_named_and_never_guessed_at() -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "run by .ci/faults"]
+async fn a_lost_disk_of_the_deduplicator_loses_nothing() -> anyhow::Result<()> {
+    case("lost-disk").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "run by .ci/faults"]
 async fn a_changed_schema_is_counted_and_kept_raw() -> anyhow::Result<()> {
     case("schema").await
 }
@@ -72,6 +78,11 @@ async fn a_changed_schema_is_counted_and_kept_raw() -> anyhow::Result<()> {
 #[ignore = "run by .ci/faults"]
 async fn a_liar_is_outvoted_and_named() -> anyhow::Result<()> {
     case("rumours").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_liar_of_two_is_found_out_by_the_exchanges_own_book() -> anyhow::Result<()> {
+    case("two-lanes").await
 }
 
 #[tokio::test(flavor = "multi_thread")]

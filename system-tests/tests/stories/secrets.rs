@@ -1,5 +1,5 @@
 //! What the programs were told in confidence is nowhere in what they say or keep: logs, errors, health,
-//! metrics, answers, files. The run has every secret there is, mutual TLS among them.
+//! metrics, answers, files. The run has every secret there is, mutual TLS and a ClickHouse with a password among them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,14 +7,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use demo::verify::Holes;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use system_tests::Story;
 use system_tests::http::{ask, get};
+use system_tests::{Story, Victim};
 
 use crate::bad_inputs::start;
 use crate::{PROGRAMS, market};
 
 const TOKEN: &str = "token-5d41402abc4b2a76";
 const PASSWORD: &str = "password-b9719d911017c592";
+const WRONG: &str = "wrong-9e107d9d372bb682";
 
 /// Mutual TLS for a fleet of one authority, in files of `folder`; returns the settings.
 fn certificates(folder: &Path) -> anyhow::Result<Vec<(&'static str, String)>> {
@@ -69,14 +70,17 @@ async fn no_secret_is_told_or_kept() -> anyhow::Result<()> {
     let mut settings = certificates(secured.path())?;
     settings.push(("ADMIN_TOKEN", TOKEN.to_owned()));
     settings.push(("LOG_LEVEL", "debug".to_owned()));
+    settings.push(("CLICKHOUSE_USER", "kalshi".to_owned()));
+    settings.push(("CLICKHOUSE_PASSWORD", PASSWORD.to_owned()));
     let mut story = Story::of(PROGRAMS, market(31), 2, |plan| {
+        plan.store_password = Some(PASSWORD.to_owned());
         plan.gatherer_settings.extend(settings.clone());
         plan.deduplicator_settings.extend(settings);
     })
     .await?;
     story.events(2_000).await?;
 
-    let mut told = String::new();
+    let mut told = with_a_wrong_password(&mut story).await?;
     for gatherer in &story.fleet.gatherers {
         for path in ["/health", "/ready", "/no-such-path"] {
             told.push_str(&get(&gatherer.http, path).await?.body);
@@ -92,7 +96,7 @@ async fn no_secret_is_told_or_kept() -> anyhow::Result<()> {
     }
     told.push_str(&get(&deduplicator.metrics, "/metrics").await?.body);
 
-    let mut secrets = vec![TOKEN.to_owned()];
+    let mut secrets = [TOKEN, PASSWORD, WRONG].map(str::to_owned).to_vec();
     secrets.extend(lines_of_key(&secured.path().join("fleet.key.pem"))?);
     for name in ["east", "west"] {
         let sim = story.fleet.sim()?.settings(name);
@@ -100,6 +104,12 @@ async fn no_secret_is_told_or_kept() -> anyhow::Result<()> {
         secrets.extend(lines_of_key(Path::new(&key.1))?);
     }
     let folder = story.fleet.site.folder.clone();
+    // For the comparison, which is no program of ours.
+    let gatherers = story.fleet.gatherers.iter_mut().map(|gatherer| &mut gatherer.engine);
+    for engine in gatherers.chain([&mut story.fleet.deduplicator.engine]) {
+        let host = engine.url.trim_start_matches("http://");
+        engine.url = format!("http://kalshi:{PASSWORD}@{host}");
+    }
     let report = story.verify(Holes::None).await?;
     ensure!(report.total() == 0, "over TLS the record is the truth too\n{report}");
     let mut kept = Vec::new();
@@ -115,6 +125,31 @@ async fn no_secret_is_told_or_kept() -> anyhow::Result<()> {
         }
     }
     story.fleet.stop().await
+}
+
+/// The deduplicator is restarted with a password that ClickHouse refuses, then with the right one again: what it
+/// answers meanwhile.
+async fn with_a_wrong_password(story: &mut Story) -> anyhow::Result<String> {
+    const DEDUPLICATOR: Victim = Victim::Deduplicator;
+    story.kill(DEDUPLICATOR).await?;
+    story.program(DEDUPLICATOR).set("CLICKHOUSE_PASSWORD", Some(WRONG.to_owned()));
+    story.back(DEDUPLICATOR).await?;
+    story
+        .until("the refusal is told", async |fleet| {
+            Ok(fleet.deduplicator.health().await?.at("/clickhouse/reachable") == false)
+        })
+        .await?;
+    story.logged(DEDUPLICATOR, &["WARN", "store", "kalshi", "uthentication"]).await?;
+    let mut told = String::new();
+    for path in ["/health", "/ready", "/"] {
+        told.push_str(&get(&story.fleet.deduplicator.http, path).await?.body);
+    }
+    told.push_str(&get(&story.fleet.deduplicator.metrics, "/metrics").await?.body);
+    story.kill(DEDUPLICATOR).await?;
+    story.program(DEDUPLICATOR).set("CLICKHOUSE_PASSWORD", Some(PASSWORD.to_owned()));
+    story.back(DEDUPLICATOR).await?;
+    story.events(500).await?;
+    Ok(told)
 }
 
 #[test]

@@ -85,6 +85,43 @@ impl Place {
         Ok(Begun { path, write_to })
     }
 
+    /// The complete files of (dataset, day), by their names below the root.
+    pub(super) async fn files(&self, dataset: &str, day: i64) -> anyhow::Result<Vec<String>> {
+        let folder = folder(dataset, day)?;
+        let names: Vec<String> = match self {
+            Self::Folder(root) => match fs::read_dir(root.join(&folder)) {
+                Ok(entries) => entries
+                    .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+                    .collect::<anyhow::Result<_>>()?,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+                Err(error) => {
+                    return Err(error).with_context(|| format!("cannot read {folder}"));
+                }
+            },
+            Self::Bucket { store, prefix, .. } => {
+                let below = path::Path::from(format!("{prefix}/{folder}"));
+                let listed = store.list_with_delimiter(Some(&below)).await;
+                let listed = listed.with_context(|| format!("cannot list {below}"))?;
+                let name =
+                    |found: &object_store::ObjectMeta| found.location.filename().map(str::to_owned);
+                listed.objects.iter().filter_map(name).collect()
+            }
+        };
+        let whole = names.into_iter().filter(|name| name.ends_with(".parquet"));
+        Ok(whole.map(|name| format!("{folder}/{name}")).collect())
+    }
+
+    /// A complete file's bytes.
+    pub(super) async fn read(&self, file: &str) -> anyhow::Result<bytes::Bytes> {
+        match self {
+            Self::Folder(root) => Ok(fs::read(root.join(file))?.into()),
+            Self::Bucket { store, prefix, .. } => {
+                let from = path::Path::from(format!("{prefix}/{file}"));
+                Ok(store.get(&from).await?.bytes().await?)
+            }
+        }
+    }
+
     /// Brings a complete file to its place, where what stood there before is replaced.
     pub(super) async fn publish(&self, file: &Finished) -> anyhow::Result<()> {
         match self {
@@ -124,19 +161,22 @@ async fn upload(store: &dyn ObjectStore, to: &path::Path, from: &Path) -> anyhow
 
 /// `orderbook/date=2026-11-20/part-093015_123456.parquet`
 fn name(dataset: &str, day: i64, first_us: i64) -> anyhow::Result<String> {
-    let utc = |timestamp: Result<jiff::Timestamp, jiff::Error>| {
-        timestamp
-            .map(|timestamp| timestamp.to_zoned(jiff::tz::TimeZone::UTC))
-            .map_err(|error| anyhow!("a row's time is out of range: {error}"))
-    };
-    let day = utc(jiff::Timestamp::from_second(day.saturating_mul(DAY_SECONDS)))?;
     let first = utc(jiff::Timestamp::from_microsecond(first_us))?;
     let micros = first_us.rem_euclid(1_000_000);
-    Ok(format!(
-        "{dataset}/date={}/part-{}_{micros:06}.parquet",
-        day.strftime("%Y-%m-%d"),
-        first.strftime("%H%M%S")
-    ))
+    let folder = folder(dataset, day)?;
+    Ok(format!("{folder}/part-{}_{micros:06}.parquet", first.strftime("%H%M%S")))
+}
+
+/// `orderbook/date=2026-11-20`
+fn folder(dataset: &str, day: i64) -> anyhow::Result<String> {
+    let day = utc(jiff::Timestamp::from_second(day.saturating_mul(DAY_SECONDS)))?;
+    Ok(format!("{dataset}/date={}", day.strftime("%Y-%m-%d")))
+}
+
+fn utc(timestamp: Result<jiff::Timestamp, jiff::Error>) -> anyhow::Result<jiff::Zoned> {
+    timestamp
+        .map(|timestamp| timestamp.to_zoned(jiff::tz::TimeZone::UTC))
+        .map_err(|error| anyhow!("a row's time is out of range: {error}"))
 }
 
 #[cfg(test)]

@@ -107,6 +107,8 @@ impl World {
             catalog: catalog(&root).await,
             staging: root.join("staging"),
             journal: Uuid::from_u128(7),
+            beside: root.join("beside"),
+            stored: None,
             names: Names::default(),
             log: self.log.clone(),
         };
@@ -190,6 +192,7 @@ async fn a_chunk_that_was_not_listed_is_made_again_the_same() {
     let crashed = world.archive("crashed", 1 << 30).await;
     assert_eq!(whole, crashed);
     std::fs::remove_dir_all(world.dir.path().join("crashed/catalog")).expect("it is there");
+    std::fs::remove_dir_all(world.dir.path().join("crashed/beside")).expect("it is there");
     std::fs::write(
         world
             .dir
@@ -209,8 +212,46 @@ async fn what_is_listed_is_not_made_again() {
     let second = world.archive("archive", 1 << 30).await;
     assert_eq!(first, second);
     let catalog = catalog(&world.dir.path().join("archive")).await;
-    let manifest = Manifest::new(catalog, Uuid::from_u128(7));
+    let beside = world.dir.path().join("archive/beside");
+    let manifest = Manifest::open(catalog, Uuid::from_u128(7), &beside).expect("opens");
     let (files, rows, _) = manifest.totals().await.expect("readable");
     assert_eq!((files as usize, rows), (first.len(), 21_000));
     assert_eq!(manifest.cursor().await.expect("readable"), Some(world.log.durable()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_catalog_makes_nothing_twice() {
+    let world = World::new();
+    let first = world.archive("archive", 1 << 30).await;
+    std::fs::remove_dir_all(world.dir.path().join("archive/catalog")).expect("it is there");
+    assert_eq!(world.archive("archive", 1 << 20).await, first);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_archive_is_never_ahead_of_clickhouse() {
+    let world = World::new();
+    let stopping = CancellationToken::new();
+    stopping.cancel();
+    let at = |cursor| store::Progress { cursor, ..store::Progress::default() };
+    // ClickHouse ends before it has everything: nothing is put in place, and that is no failure.
+    let (stored, seen) = watch::channel(at(Some(world.log.oldest())));
+    let mut sink = world.sink("archive", 1 << 30).await;
+    sink.setting.stored = Some(seen);
+    drop(stored);
+    sink.run(stopping.clone()).await.expect("the next start makes it again");
+    assert!(world.files("archive").keys().all(|name| name.ends_with(".tmp")), "too early");
+    // It has everything a moment later.
+    let (stored, seen) = watch::channel(at(None));
+    let mut sink = world.sink("archive", 1 << 30).await;
+    sink.setting.stored = Some(seen);
+    let end = world.log.durable();
+    let late = async move {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        stored.send_replace(at(Some(end)));
+        stored
+    };
+    let (ran, _stored) = tokio::join!(sink.run(stopping), late);
+    ran.expect("works");
+    let whole = world.archive("whole", 1 << 30).await;
+    assert_eq!(world.files("archive"), whole);
 }
