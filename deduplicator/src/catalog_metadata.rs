@@ -28,8 +28,11 @@ const PAGE_MAX: u32 = 1_000;
 const PAGES_MAX: usize = 1_000;
 /// Tickers asked about in one request: the URL stays under 8 KB.
 const ASKED_MAX: usize = 100;
-/// Markets that left the list of open ones, asked about in one round.
+/// Markets that left the list of open ones and are not at their end, asked about in one round.
 const LEFT_MAX: usize = 5_000;
+/// Statuses that do not last. A lifecycle message tells of their end too, but nobody may have heard it.
+const UNSETTLED: [&str; 7] =
+    ["active", "inactive", "closed", "disputed", "determined", "amended", "initialized"];
 /// Lifecycle messages come in crowds, and REST may not know a market yet when its message comes.
 const GATHER: Duration = Duration::from_secs(2);
 /// Series change rarely and come as one long list: every so many rounds.
@@ -158,18 +161,21 @@ impl Metadata {
         Ok(all)
     }
 
-    /// Markets that the catalog holds as active and the exchange no longer lists.
+    /// Markets that the exchange does not list as open and that have not come to their end, as far as the catalog knows.
     async fn left(&self, open: &HashSet<String>) -> anyhow::Result<Vec<String>> {
-        let status = Some("active".to_owned());
-        let mut filter = MarketFilter { status, ..MarketFilter::default() };
         let mut left = Vec::new();
-        while left.len() < LEFT_MAX {
-            let page = self.catalog.markets(&filter).await?;
-            let Some(last) = page.last() else { break };
-            filter.after.clone_from(&last.stored.meta.ticker);
-            let tickers = page.into_iter().map(|market| market.stored.meta.ticker);
-            left.extend(tickers.filter(|ticker| !open.contains(ticker)));
+        for status in UNSETTLED {
+            let status = Some(status.to_owned());
+            let mut filter = MarketFilter { status, ..MarketFilter::default() };
+            while left.len() < LEFT_MAX {
+                let page = self.catalog.markets(&filter).await?;
+                let Some(last) = page.last() else { break };
+                filter.after.clone_from(&last.stored.meta.ticker);
+                let tickers = page.into_iter().map(|market| market.stored.meta.ticker);
+                left.extend(tickers.filter(|ticker| !open.contains(ticker)));
+            }
         }
+        left.truncate(LEFT_MAX);
         Ok(left)
     }
 

@@ -197,6 +197,17 @@ impl Story {
         Ok(report)
     }
 
+    /// Keeps the folder, and names it, if the outcome is a failure.
+    ///
+    /// # Errors
+    /// The outcome's.
+    pub fn kept_if_wrong<T>(&mut self, outcome: anyhow::Result<T>) -> anyhow::Result<T> {
+        if outcome.is_err() {
+            self.folder.disable_cleanup(true);
+        }
+        outcome.with_context(|| format!("the logs are in {}", self.folder.path().display()))
+    }
+
     /// Keeps the folder, with its logs, when what is tried fails.
     async fn kept<T>(
         &mut self,
@@ -206,10 +217,7 @@ impl Story {
             -> std::pin::Pin<Box<dyn Future<Output = anyhow::Result<T>> + 'a>>,
     ) -> anyhow::Result<T> {
         let outcome = what(self).await;
-        if outcome.is_err() {
-            self.folder.disable_cleanup(true);
-        }
-        outcome.with_context(|| format!("the logs are in {}", self.folder.path().display()))
+        self.kept_if_wrong(outcome)
     }
 }
 

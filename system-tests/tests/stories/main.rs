@@ -4,6 +4,7 @@
 mod alone;
 mod audited;
 mod bad_inputs;
+mod catalogued;
 mod deduplicator_killed;
 mod gap_recovery;
 mod gatherer_killed;
