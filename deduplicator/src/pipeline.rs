@@ -189,7 +189,6 @@ impl Pipeline {
                 Output::Record(record) => {
                     self.activity.note(&record);
                     self.ends.notes.note(&record);
-                    self.audited(&record);
                     self.journal.append(&record).await?;
                 }
                 Output::Refresh { source, market_ticker } => {

@@ -1,17 +1,14 @@
 //! What was compared, and how it ended.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use merge::{Provenance, Source};
+use merge::Source;
 use serde::Serialize;
 
 /// A get_snapshot that is not answered within this long will not be.
 const ANSWER_MAX_NS: u64 = 60_000_000_000;
-
-/// Answers remembered: of some minutes, while the merge waits with a decision.
-const SHOWN_MAX: usize = 4_096;
 
 /// Counts of one kind of comparison.
 #[derive(Default)]
@@ -30,9 +27,6 @@ pub(crate) struct Tally {
     unanswered: AtomicU64,
     /// Since when an answer is waited for.
     asked: Mutex<BTreeMap<(Source, Box<str>), u64>>,
-    /// Sessions and receipts of the newest answers: a book among them that becomes the record's was
-    /// not the record's.
-    shown: Mutex<VecDeque<(Source, i64)>>,
 }
 
 /// One kind, for people.
@@ -85,24 +79,12 @@ impl Tally {
     }
 
     /// A lane showed a market's book because it was asked to, by us or by its gatherer.
-    pub(crate) fn answered(&self, source: Source, ticker: &str, wall_ns: i64) {
+    pub(crate) fn answered(&self, source: Source, ticker: &str) {
         let mut asked = self.waiting();
         if !asked.is_empty() && asked.remove(&(source, Box::from(ticker))).is_some() {
             drop(asked);
             self.get_snapshot.checked("get_snapshot");
-            let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-            shown.push_back((source, wall_ns));
-            if shown.len() > SHOWN_MAX {
-                shown.pop_front();
-            }
         }
-    }
-
-    /// Whether a snapshot of the record was made of an answer.
-    pub(crate) fn replaced(&self, from: &Provenance) -> bool {
-        let source = Source { gatherer: from.gatherer, session: from.session };
-        let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        shown.contains(&(source, from.wall_ns))
     }
 
     /// Lets go of what will not be answered any more.
@@ -141,15 +123,12 @@ mod tests {
     fn only_what_was_asked_counts_and_what_is_not_answered_too() {
         let tally = Tally::default();
         let source = |session| Source { gatherer: GathererIndex(0), session };
-        tally.answered(source(1), "A", 70);
+        tally.answered(source(1), "A");
         tally.asked(source(1), "A".into(), 5);
         tally.asked(source(2), "A".into(), 6);
-        tally.answered(source(1), "B", 71);
-        tally.answered(source(1), "A", 72);
-        tally.answered(source(1), "A", 73);
-        let from = |wall_ns| Provenance { session: 1, wall_ns, ..Provenance::default() };
-        assert!(tally.replaced(&from(72)));
-        assert!(![70, 71, 73].into_iter().any(|wall_ns| tally.replaced(&from(wall_ns))));
+        tally.answered(source(1), "B");
+        tally.answered(source(1), "A");
+        tally.answered(source(1), "A");
         assert_eq!(tally.report().get_snapshot.checked, 1);
         tally.forget_unanswered(5 + ANSWER_MAX_NS);
         assert_eq!(tally.report().unanswered, 0);

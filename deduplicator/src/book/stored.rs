@@ -31,6 +31,16 @@ pub(crate) struct Hole {
     pub(crate) state: String,
 }
 
+/// What was told in a hole of this cause was false.
+const REFUTED: &str = "divergence";
+
+impl Hole {
+    /// Whether events lie in it that are not to be used.
+    pub(crate) fn is_refuted(&self) -> bool {
+        self.cause == REFUTED
+    }
+}
+
 #[derive(clickhouse::Row, Deserialize)]
 struct Resting {
     side: rows::Side,
@@ -51,6 +61,26 @@ pub(crate) async fn head_at(
         )
         .bind(ticker)
         .bind(at_ms)
+        .fetch_optional()
+        .await
+}
+
+/// The market's last event up to `head` that a refuted stretch has left standing.
+pub(crate) async fn head_before(
+    client: &Client,
+    ticker: &str,
+    (head, hole): (&Head, &Hole),
+) -> Result<Option<Head>, Error> {
+    client
+        .query(
+            "SELECT seq, era, clock, ts, market_id FROM orderbook_events WHERE market_ticker = ? \
+             AND seq <= ? AND (era < ? OR (era = ? AND clock <= ?)) ORDER BY seq DESC LIMIT 1",
+        )
+        .bind(ticker)
+        .bind(head.seq)
+        .bind(hole.era)
+        .bind(hole.era)
+        .bind(hole.from_clock)
         .fetch_optional()
         .await
 }

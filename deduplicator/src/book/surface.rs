@@ -155,16 +155,21 @@ impl Past {
         at_ms: i64,
     ) -> Result<Option<PastBook>, clickhouse::error::Error> {
         let client = self.store.client();
-        let Some(head) = stored::head_at(client, ticker, at_ms).await? else { return Ok(None) };
+        let Some(mut head) = stored::head_at(client, ticker, at_ms).await? else { return Ok(None) };
+        let hole = stored::hole_at(client, ticker, at_ms).await?;
+        if let Some(refuted) = hole.as_ref().filter(|hole| hole.is_refuted()) {
+            let before = stored::head_before(client, ticker, (&head, refuted)).await?;
+            let Some(before) = before else { return Ok(None) };
+            head = before;
+        }
         let Some(book) = stored::book_at_seq(client, ticker, head.seq).await? else {
             return Ok(None);
         };
-        let hole = stored::hole_at(client, ticker, at_ms).await?.map(ShownHole::from);
         let Head { seq, era, clock, ts, market_id } = head;
         let [yes, no] = stored::sides(&book);
         let (market_ticker, clock) = (ticker.to_owned(), Some(clock));
         let book = Book { market_ticker, market_id, seq, era, clock, ts_ms: ts.0, yes, no };
-        Ok(Some(PastBook { book, at_ms, hole }))
+        Ok(Some(PastBook { book, at_ms, hole: hole.map(ShownHole::from) }))
     }
 }
 

@@ -48,7 +48,7 @@ impl Pipeline {
                         if let (Some(_), exchange::Message::Snapshot(shown)) =
                             (frame.id, &frame.message)
                         {
-                            self.ends.audit.answered(source, shown.market_ticker, wall_ns);
+                            self.ends.audit.answered(source, shown.market_ticker);
                         }
                         self.merge.handle(Input::Frame { source, wall_ns, frame: &frame }, now);
                     }

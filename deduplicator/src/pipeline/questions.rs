@@ -1,7 +1,7 @@
 //! What others ask of the merge: a book as it stands, a comparison with the exchange, a repetition.
 
 use exchange::{Price, Side};
-use merge::{GathererIndex, MarketView, Origin, Record, Source};
+use merge::{GathererIndex, MarketView, Source};
 use tokio::sync::oneshot;
 
 use super::Pipeline;
@@ -78,17 +78,6 @@ impl Pipeline {
             telemetry::refresh_shed(name);
         }
         sent
-    }
-
-    /// A book that the exchange showed because the audit asked has taken the place of ours.
-    pub(super) fn audited(&self, record: &Record) {
-        let Record::Snapshot(snapshot) = record else { return };
-        if snapshot.origin == Origin::GetSnapshot && self.ends.audit.replaced(&snapshot.from) {
-            let market = self.merge.market(snapshot.sid);
-            let market = market.as_ref().map_or("", |market| market.ticker);
-            let what = "the exchange's book has replaced ours";
-            self.ends.audit.get_snapshot.differs("get_snapshot", market, what);
-        }
     }
 
     pub(super) fn name(&self, gatherer: GathererIndex) -> &str {

@@ -25,5 +25,6 @@ async fn what_nobody_had_is_a_hole_and_nothing_else_is() -> anyhow::Result<()> {
         "a cut of the only socket lost nothing?\n{report}"
     );
     assert!(report.counted("ClickHouse events inside holes") > 0, "{report}");
+    assert!(report.counted("holes in lane_minutes") > 0, "{report}");
     Ok(())
 }
