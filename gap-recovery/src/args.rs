@@ -11,7 +11,7 @@ use service::redacted::Secret;
 /// is lost for good.
 ///
 /// HOLE is a market's ticker, or one hole of it as `list` prints it: TICKER@ERA:CLOCK. A time is
-/// 2026-11-21T08:00:00Z, 2026-11-21, or an age such as 90m, 24h or 7d.
+/// 2026-11-21T08:00:00Z, 2026-11-21, an age such as 90m, 24h or 7d, or now.
 ///
 /// Exit codes: 0 done and nothing is wrong, 1 failed or something is wrong, 64 told wrong things.
 #[derive(Parser, Clone, Debug)]

@@ -58,7 +58,7 @@ impl Problems {
         }
         let time = times::parse(text, now_ms);
         if time.is_none() {
-            let forms = "2026-11-21T08:00:00Z, 2026-11-21, or an age such as 90m, 24h or 7d";
+            let forms = "2026-11-21T08:00:00Z, 2026-11-21, an age such as 90m, 24h or 7d, or now";
             self.add(name, format_args!("{text:?} is not a time: {forms}"));
         }
         time

@@ -17,9 +17,12 @@ pub(crate) fn day(ms: i64) -> String {
     shown(ms).split('T').next().unwrap_or_default().to_owned()
 }
 
-/// Reads a time: RFC 3339, a day, or an age.
+/// Reads a time: RFC 3339, a day, an age, or `now`.
 pub(crate) fn parse(text: &str, now_ms: i64) -> Option<i64> {
     let text = text.trim();
+    if text == "now" {
+        return Some(now_ms);
+    }
     exchange::parse_rfc3339_ms(text)
         .or_else(|| exchange::parse_rfc3339_ms(&format!("{text}T00:00:00Z")))
         .or_else(|| now_ms.checked_sub(length_ms(text)?))
@@ -55,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_read_in_three_forms_and_shown_in_one() {
+    fn times_are_read_in_four_forms_and_shown_in_one() {
         let now = 1_786_085_188_978;
         assert_eq!(shown(now), "2026-08-07T06:46:28.978Z");
         assert_eq!(day(now), "2026-08-07");
@@ -65,6 +68,7 @@ mod tests {
             ("2026-08-07", 1_786_060_800_000),
             ("90s", now - 90_000),
             ("7d", now - 7 * DAY_MS),
+            ("now", now),
         ] {
             assert_eq!(parse(text, now), Some(ms), "{text}");
         }

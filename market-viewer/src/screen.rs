@@ -13,14 +13,17 @@ use crate::{compact, ladder};
 pub(crate) enum Screen {
     Ladder(DefaultTerminal),
     OneLine,
-    Lines,
+    Lines {
+        /// Whether the reader was told that nobody answers.
+        is_told: bool,
+    },
 }
 
 impl Screen {
     /// Takes what there is: without a terminal nothing can be drawn.
     pub(crate) fn open(is_compact: bool) -> io::Result<Self> {
         match (io::stdout().is_terminal(), is_compact) {
-            (false, _) => Ok(Self::Lines),
+            (false, _) => Ok(Self::Lines { is_told: false }),
             (true, true) => Ok(Self::OneLine),
             // Also restores the terminal when the program panics.
             (true, false) => Ok(Self::Ladder(ratatui::try_init()?)),
@@ -35,10 +38,18 @@ impl Screen {
                 write!(out, "\r\x1b[K{}", compact::line(state))?;
                 out.flush()
             }
-            Self::Lines if matches!(news, Some(News::First | News::Changed)) => {
-                writeln!(io::stdout().lock(), "{}", compact::line(state))
+            Self::Lines { is_told } => {
+                if let Some(told) = turn(is_told, state.problem.as_deref()) {
+                    // Who closed our stderr does not want to know.
+                    writeln!(io::stderr().lock(), "{told}").unwrap_or_default();
+                }
+                match news {
+                    Some(News::First | News::Changed) => {
+                        writeln!(io::stdout().lock(), "{}", compact::line(state))
+                    }
+                    Some(News::Same) | None => Ok(()),
+                }
             }
-            Self::Lines => Ok(()),
         }
     }
 
@@ -60,13 +71,37 @@ impl Screen {
     }
 }
 
+/// What a reader of lines, who sees no screen, is told once when answers stop and once when they come again.
+fn turn(is_told: &mut bool, problem: Option<&str>) -> Option<String> {
+    let was_told = std::mem::replace(is_told, problem.is_some());
+    match problem {
+        Some(problem) if !was_told => Some(format!("{problem}; asking on")),
+        None if was_told => Some("answered again".to_owned()),
+        _ => None,
+    }
+}
+
 impl Drop for Screen {
     fn drop(&mut self) {
         match self {
             Self::Ladder(_) => ratatui::restore(),
             // A closed terminal has no line to end.
             Self::OneLine => writeln!(io::stdout().lock()).unwrap_or_default(),
-            Self::Lines => {}
+            Self::Lines { .. } => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_of_lines_is_told_once_that_answers_stopped_and_once_that_they_came_again() {
+        let mut is_told = false;
+        let problems = [None, Some("cannot connect"), Some("cannot connect"), None, None];
+        let told = problems.map(|problem| turn(&mut is_told, problem));
+        let due = [None, Some("cannot connect; asking on"), None, Some("answered again"), None];
+        assert_eq!(told.map(|text| text.unwrap_or_default()), due.map(Option::unwrap_or_default));
     }
 }

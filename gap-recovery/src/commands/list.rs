@@ -14,7 +14,7 @@ pub(super) async fn run(tools: &Tools<'_>, filter: &Filter) -> anyhow::Result<()
 
 fn text(holes: &[Hole]) -> String {
     if holes.is_empty() {
-        return "no such hole".to_owned();
+        return "no holes (--state all looks at those that are settled too)".to_owned();
     }
     let head = ["HOLE", "FROM", "LASTED", "CAUSE", "STATE", "BY"].map(str::to_owned).to_vec();
     let row = |hole: &Hole| {
