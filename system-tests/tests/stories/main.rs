@@ -15,6 +15,7 @@ mod observability;
 mod pages;
 mod polled_books;
 mod replay;
+mod rolling;
 mod secrets;
 mod sockets;
 mod status_page;
