@@ -50,6 +50,14 @@ pub(crate) async fn take_over(
     if heads.is_empty() {
         return Ok(());
     }
+    let share = past.config.merge.share;
+    if let Some((ticker, _)) = heads.iter().find(|(ticker, _)| !share.keeps(ticker)) {
+        anyhow::bail!(
+            "{} holds {ticker}, which is not of share {share} (MARKET_SHARE): each share has a \
+             ClickHouse of its own; see docs/scaling.md",
+            store.url()
+        );
+    }
     for (ticker, base) in &heads {
         for record in tail(store, ticker, *base).await? {
             recovered.merge.apply(&record);
