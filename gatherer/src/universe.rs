@@ -288,7 +288,7 @@ mod tests {
         let earlier = ["A", "B", "C", "KXNOT-1"].map(Arc::from).to_vec();
         assert_eq!(all.remember(earlier), 3, "what is no longer asked for is not");
         assert_eq!(wanted(&mut all, 1_000), "A B C", "before any list came");
-        all.listed(vec![open("A", 100_000), later("C", 5_000)], 1_000);
+        all.listed(vec![open("A", 100_000), later("C", 4_500)], 1_000);
         assert_eq!(wanted(&mut all, 1_000), "A B", "one that opens later waits for it");
         assert!(all.heard(&news("B", Word::Ended), 1_100));
         assert_eq!(wanted(&mut all, 1_100 + LINGER), "A");
