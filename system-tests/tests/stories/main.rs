@@ -17,6 +17,7 @@ mod polled_books;
 mod replay;
 mod rolling;
 mod secrets;
+mod shares;
 mod sockets;
 mod status_page;
 mod whole_way;
