@@ -9,7 +9,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 const START_NS: i64 = 1_790_000_000_000_000_000;
-const MARKETS: [&str; 7] = ["KXA-1", "KXB-1", "KXC-77", "KXE-26-T9", "KXE-26-T12", "KXG-1", "KXH-2"];
+const MARKETS: [&str; 7] =
+    ["KXA-1", "KXB-1", "KXC-77", "KXE-26-T9", "KXE-26-T12", "KXG-1", "KXH-2"];
 const PARTS: u32 = 3;
 
 /// A merge, and what came out of it.

@@ -107,9 +107,7 @@ fn stream_of<'a>(records: &'a [Record], ticker: &str) -> Vec<&'a Record> {
         Record::Delta(delta) => Some(delta.sid) == sid,
         Record::Snapshot(snapshot) => Some(snapshot.sid) == sid,
         // That nobody covers a market, and that somebody does again, is tried in `merge`.
-        Record::Hole(hole) => {
-            Some(hole.sid) == sid && !hole.has_no_end() && !hole.takes_back()
-        }
+        Record::Hole(hole) => Some(hole.sid) == sid && !hole.has_no_end() && !hole.takes_back(),
         _ => false,
     };
     records.iter().filter(is_its).collect()
