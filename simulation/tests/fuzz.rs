@@ -24,8 +24,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use service::clock::Clock;
 use spool::faulty::Rng;
 
-/// All of them: a name, and what it does with bytes.
-const TARGETS: [(&str, fn(&[u8])); 10] = [
+/// A name, and what it does with bytes.
+type Target = (&'static str, fn(&[u8]));
+
+const TARGETS: [Target; 10] = [
     ("frame", venue::frame),
     ("rest", venue::rest),
     ("capture", wire::capture),
