@@ -21,6 +21,8 @@ const KIND: &str = "get_snapshot";
 
 /// A change, in whole numbers as they stand on the wire: clock, place in it, side, price, size.
 type Change = (u64, u16, bool, i32, i64);
+/// Side and price, and the size there.
+type Place = ((Side, u16), i64);
 
 #[derive(Row, Deserialize)]
 struct Told {
@@ -223,7 +225,7 @@ fn change(event: &TruthEvent) -> Option<Change> {
 async fn the_newest_books_are_true(store: &Client, truth: &Truth) -> anyhow::Result<()> {
     let sql = "SELECT toString(market_ticker) AS ticker, toBool(side = 'no') AS is_no, price, size \
                FROM latest_book";
-    let mut books: BTreeMap<String, Vec<((Side, u16), i64)>> = BTreeMap::new();
+    let mut books: BTreeMap<String, Vec<Place>> = BTreeMap::new();
     for level in store.query(sql).fetch_all::<Level>().await? {
         let side = if level.is_no { Side::No } else { Side::Yes };
         let level_of = books.entry(level.ticker).or_default();
