@@ -2,15 +2,16 @@
 //!
 //! It decides nothing about the feed: that is `merge`'s.
 
+mod accounts;
 mod captures;
 mod polled;
 mod questions;
 mod saving;
 pub mod simulated;
 
+pub(crate) use accounts::{Superseded, accounts};
 pub(crate) use polled::Polled;
 pub(crate) use questions::{About, QUESTIONS_MAX, Question};
-pub(crate) use saving::accounts;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -62,6 +63,7 @@ pub(crate) struct Pipeline {
     streams: Vec<StreamView>,
     polled: Polled,
     counted: Counted,
+    superseded: Superseded,
     saving: Saving,
     activity: Activity,
     show_at: Moment,
@@ -78,7 +80,8 @@ impl Pipeline {
         checkpoint_every: Duration,
         clock: Clock,
     ) -> Self {
-        let Recovered { merge, positions, number, newest, polled, counted, .. } = recovered;
+        let Recovered { merge, positions, number, newest, polled, counted, superseded, .. } =
+            recovered;
         let named = merge.totals().gatherers;
         let streams = named
             .into_iter()
@@ -98,6 +101,7 @@ impl Pipeline {
             streams,
             polled,
             counted,
+            superseded,
             activity: Activity::default(),
             show_at: now,
             checkpoint_every,

@@ -15,7 +15,7 @@ use spool::{AnyDisk, Log, ReadError, Upto};
 use self::settled::Counted;
 use crate::checkpoint::{self, Durable};
 use crate::journal::codec;
-use crate::pipeline::{Polled, accounts};
+use crate::pipeline::{Polled, Superseded, accounts};
 
 /// The state to go on with.
 pub(crate) struct Recovered {
@@ -33,6 +33,8 @@ pub(crate) struct Recovered {
     pub(crate) polled: Polled,
     /// What a deduplicator that lost its disk had counted.
     pub(crate) counted: Counted,
+    /// What stands under the numbers of checkpoints that could not be read.
+    pub(crate) superseded: Superseded,
 }
 
 impl Recovered {
@@ -73,6 +75,7 @@ pub(crate) fn recover_at(
             replayed: 0,
             polled: Polled::default(),
             counted: Counted::default(),
+            superseded: Superseded::default(),
         },
     };
     recovered.merge.set_config(config);
@@ -95,6 +98,7 @@ fn begin_with(merge: Merge, durable: Durable) -> Recovered {
         replayed: 0,
         polled: Polled::default(),
         counted: Counted::default(),
+        superseded: Superseded::default(),
     }
 }
 
@@ -120,10 +124,13 @@ fn replay(recovered: &mut Recovered, log: &Log) -> anyhow::Result<()> {
                  ClickHouse"
             );
         }
-        if let Record::LaneMinutes(minutes) = &record
-            && minutes.checkpoint == recovered.number
-        {
-            recovered.owed.clear();
+        if let Record::LaneMinutes(minutes) = &record {
+            if minutes.checkpoint == recovered.number {
+                recovered.owed.clear();
+            }
+            if minutes.checkpoint > recovered.number {
+                recovered.superseded.note(minutes);
+            }
         }
         recovered.polled.replayed(&record);
         failpoint::hit("recover.replaying");
@@ -135,14 +142,14 @@ fn replay(recovered: &mut Recovered, log: &Log) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use merge::LaneMinute;
+    use merge::{LaneMinute, LaneMinutesRecord};
     use spool::{Options, Spool};
 
     use super::*;
     use crate::checkpoint::{Head, Sealed, store};
 
-    /// A checkpoint with accounts; `journalled`: whether they reached the journal.
-    fn owed(journalled: bool) -> (Vec<Record>, u64) {
+    /// What is recovered from checkpoint 4, which has accounts, and these records behind it.
+    fn recovered(journal: impl Fn(Record) -> Vec<Record>) -> Recovered {
         let dir = tempfile::tempdir().expect("a folder");
         let (mut writer, log, _) =
             Spool::open(&dir.path().join("log"), Options::default()).expect("a new log");
@@ -153,24 +160,35 @@ mod tests {
         let record = accounts(&head).expect("there are rows");
         let sealed = Sealed::new(head, merge);
         store(&checkpoints, &sealed, &log).expect("writes");
-        if journalled {
+        for record in journal(record) {
             let mut bytes = Vec::new();
             codec::encode(&record, &mut bytes);
             writer.append(&bytes).expect("room");
-            writer.commit().expect("a healthy disk");
         }
-        let recovered = recover(&checkpoints, &log, merge::Config::default(), Moment::default());
-        let recovered = recovered.expect("whole");
-        (recovered.owed, recovered.replayed)
+        writer.commit().expect("a healthy disk");
+        recover(&checkpoints, &log, merge::Config::default(), Moment::default()).expect("whole")
     }
 
     #[test]
     fn accounts_that_did_not_reach_the_journal_are_owed_to_it_and_others_are_not() {
-        let (missing, _) = owed(false);
+        let missing = recovered(|_| Vec::new()).owed;
         assert!(
             matches!(&missing[..], [Record::LaneMinutes(minutes)] if minutes.checkpoint == 4),
             "{missing:?}"
         );
-        assert_eq!(owed(true), (Vec::new(), 1));
+        let journalled = recovered(|record| vec![record]);
+        assert_eq!((journalled.owed, journalled.replayed), (Vec::new(), 1));
+        assert_eq!(journalled.superseded, Superseded::default());
+    }
+
+    #[test]
+    fn what_a_lost_checkpoint_had_accounted_for_is_known_to_be_stored() {
+        let rows = vec![LaneMinute { sid: 1, frames: 50, ..LaneMinute::default() }];
+        let lost = LaneMinutesRecord { checkpoint: 5, rows };
+        let mut stored = Superseded::default();
+        stored.note(&lost);
+        let lost = Record::LaneMinutes(Box::new(lost));
+        let recovered = recovered(|own| vec![own, lost.clone()]);
+        assert_eq!((recovered.number, recovered.superseded), (4, stored));
     }
 }

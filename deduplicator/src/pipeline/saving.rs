@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use merge::{GathererIndex, LaneMinute, LaneMinutesRecord, Record};
+use merge::GathererIndex;
 use spool::{Log, Position};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::Pipeline;
+use super::accounts::accounts;
 use crate::checkpoint::{self, Durable, Head, Sealed};
 use crate::telemetry;
 
@@ -113,9 +114,9 @@ impl Pipeline {
     fn number_checkpoint(&mut self, before_minute: i64) -> Head {
         let name = |gatherer: GathererIndex| &*self.streams[usize::from(gatherer.0)].name;
         let closed = self.merge.close_minutes(before_minute);
-        let rows = folded(self.counted.without(closed, name));
-        self.activity.minutes(&rows);
         self.saving.number += 1;
+        let rows = self.superseded.replace(self.saving.number, self.counted.without(closed, name));
+        self.activity.minutes(&rows);
         let positions =
             self.streams.iter().map(|stream| (stream.name.clone(), stream.next)).collect();
         Head::new(self.saving.number, self.journal.next(), positions, rows)
@@ -160,75 +161,5 @@ impl Pipeline {
             journal = %self.journal.next(), "the journal holds everything that was received"
         );
         Ok(())
-    }
-}
-
-/// The record of a checkpoint's accounts, if there are any.
-pub(crate) fn accounts(head: &Head) -> Option<Record> {
-    if head.rows.is_empty() {
-        return None;
-    }
-    let record = LaneMinutesRecord { checkpoint: head.number, rows: head.rows.clone() };
-    Some(Record::LaneMinutes(Box::new(record)))
-}
-
-/// One row a (gatherer, market, minute): the table's key within a checkpoint.
-fn folded(mut rows: Vec<LaneMinute>) -> Vec<LaneMinute> {
-    rows.sort_by_key(|row| (row.gatherer, row.sid, row.minute));
-    let mut out: Vec<LaneMinute> = Vec::with_capacity(rows.len());
-    for row in rows {
-        match out.last_mut() {
-            Some(last)
-                if (last.gatherer, last.sid, last.minute)
-                    == (row.gatherer, row.sid, row.minute) =>
-            {
-                add(last, &row);
-            }
-            _ => out.push(row),
-        }
-    }
-    out
-}
-
-/// Quantiles do not add up: the worse stands.
-fn add(into: &mut LaneMinute, row: &LaneMinute) {
-    for (into, row) in [
-        (&mut into.frames, row.frames),
-        (&mut into.first_arrivals, row.first_arrivals),
-        (&mut into.copies, row.copies),
-        (&mut into.unverified, row.unverified),
-        (&mut into.snapshots, row.snapshots),
-        (&mut into.uncovered, row.uncovered),
-        (&mut into.late, row.late),
-        (&mut into.divergences, row.divergences),
-        (&mut into.quarantined, row.quarantined),
-        (&mut into.repeats, row.repeats),
-        (&mut into.control, row.control),
-        (&mut into.undecodable, row.undecodable),
-        (&mut into.breaks, row.breaks),
-        (&mut into.skew_count, row.skew_count),
-    ] {
-        *into += row;
-    }
-    into.skew_p50_us = into.skew_p50_us.max(row.skew_p50_us);
-    into.skew_p99_us = into.skew_p99_us.max(row.skew_p99_us);
-    into.skew_max_us = into.skew_max_us.max(row.skew_max_us);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rows_of_one_key_add_up() {
-        let row = |sid, frames, skew| LaneMinute {
-            sid,
-            frames,
-            copies: frames,
-            skew_max_us: skew,
-            ..LaneMinute::default()
-        };
-        let folded = folded(vec![row(1, 2, 9), row(2, 5, 1), row(1, 3, 4)]);
-        assert_eq!(folded, [row(1, 5, 9), row(2, 5, 1)]);
     }
 }
