@@ -184,8 +184,8 @@ impl Poller {
     async fn durable(&self, in_spool: InSpool) {
         // Nothing is ever sent: the other end goes when the item is written.
         drop(in_spool.await);
-        let written = self.log.written();
-        while self.log.durable() < written {
+        let appended = self.log.appended();
+        while self.log.durable() < appended {
             sleep(KEPT_EVERY).await;
         }
     }

@@ -32,6 +32,11 @@ impl Log {
         self.shared.at(self.shared.written())
     }
 
+    /// Behind the last record that was accepted; the newest may wait in a buffer to be written.
+    pub fn appended(&self) -> Position {
+        self.shared.at(locked(&self.shared.tail).next())
+    }
+
     /// The oldest record that is still there begins here.
     pub fn oldest(&self) -> Position {
         locked(&self.shared.table).oldest().start
@@ -54,7 +59,7 @@ impl Log {
     /// A position behind the end of an older incarnation (a crash took what was never durable)
     /// continues with the next incarnation.
     pub fn read_from(&self, position: Position) -> Result<Reader, ReadError> {
-        let next = self.shared.at(locked(&self.shared.tail).next());
+        let next = self.appended();
         if position > next {
             return Err(ReadError::Ahead { position, next });
         }

@@ -132,21 +132,22 @@ fn moment(text: &str) -> Option<i64> {
 }
 
 impl Past {
-    /// Waits until everything that is in the journal now is stored.
+    /// Waits until everything that the merge has said by now is stored: what it said a moment ago is
+    /// in the journal's buffer and cannot be read yet.
     pub(crate) async fn stored(&self) -> bool {
-        let written = self.log.written();
+        let said = self.log.appended();
         let mut progress = self.progress.clone();
         let reached = progress.wait_for(|progress| {
-            progress.cursor.is_some_and(|cursor| cursor >= written || self.is_end(cursor, written))
+            progress.cursor.is_some_and(|cursor| cursor >= said || self.is_end(cursor, said))
         });
         tokio::time::timeout(STORED_MAX, reached).await.is_ok_and(|reached| reached.is_ok())
     }
 
     /// A restart begins a new incarnation of the journal: while nothing is in it, the end of the one
     /// before is the end.
-    fn is_end(&self, cursor: Position, written: Position) -> bool {
+    fn is_end(&self, cursor: Position, said: Position) -> bool {
         let Ok(mut rest) = self.log.read_from(cursor) else { return false };
-        written.offset == 0 && matches!(rest.next(Upto::Durable), Ok(None))
+        said.offset == 0 && matches!(rest.next(Upto::Durable), Ok(None))
     }
 
     async fn book(
@@ -175,7 +176,36 @@ impl Past {
 
 #[cfg(test)]
 mod tests {
+    use service::redacted::Secret;
+    use spool::{Options, Spool};
+    use store::{Progress, StoreConfig};
+
     use super::*;
+
+    #[tokio::test]
+    async fn what_waits_in_the_journals_buffer_is_waited_for() {
+        let dir = tempfile::tempdir().expect("a folder");
+        // No group commit comes in between.
+        let options = Options { commit_every: Duration::from_secs(3_600), ..Options::default() };
+        let (mut writer, log, _) = Spool::open(dir.path(), options).expect("a new log");
+        writer.append(b"first").expect("room");
+        let cursor = Some(writer.commit().expect("a healthy disk"));
+        let said = writer.append(b"second").expect("room").next;
+        let (stored, progress) = watch::channel(Progress { cursor, ..Progress::default() });
+        let store = Store::new(&StoreConfig {
+            url: "http://127.0.0.1:1".to_owned(),
+            user: "default".to_owned(),
+            password: Secret::default(),
+            database: "none".to_owned(),
+        });
+        let store = store.expect("a URL");
+        let past = Past { store, log, progress, clock: Clock::start() };
+        let mut waits = std::pin::pin!(past.stored());
+        let mut look = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(waits.as_mut().poll(&mut look).is_pending(), "the second is not stored");
+        stored.send_replace(Progress { cursor: Some(said), ..Progress::default() });
+        assert!(waits.await);
+    }
 
     #[test]
     fn a_moment_is_written_in_two_ways() {
