@@ -208,7 +208,9 @@ impl Market {
         };
         let (right, wrong) = (with(true), with(false));
         let all = right.len() + wrong.len() == parties.len();
-        let over = forced || all || waited >= shared.config.dispute_wait;
+        // From when they were asked: whoever waits long for copies must not wait the less for answers.
+        let patience = shared.config.confirm_wait + shared.config.dispute_wait;
+        let over = forced || all || waited >= patience;
         if !over {
             return None;
         }

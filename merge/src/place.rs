@@ -12,7 +12,7 @@ use crate::{
     minutes::Fate,
     output::AlarmKind,
     record::Provenance,
-    segment::{Item, Says, Segment, Shown, Stage},
+    segment::{Says, Segment, Shown, Stage},
     shared::Shared,
 };
 
@@ -134,16 +134,19 @@ impl Market {
         }
         let newer = first.is_none_or(|(clock, _)| clock >= self.clock);
         if newer && self.log.hash_before(end) == Some(hash) {
-            // Equal books may come again: first what others have for this place.
-            let older = |item: &Item| match (&item.says, first) {
-                (Says::Delta(held), Some((clock, change))) => {
-                    item.clock <= clock && *held != change
-                }
-                (Says::Delta(_), None) => true,
-                (Says::Snapshot(_), _) => false,
+            // Equal books may come again: first what others have for this place, behind the snapshots
+            // that change nothing here.
+            let delta = |other: &Segment| {
+                other.pending.iter().find_map(|item| match &item.says {
+                    Says::Delta(held) => Some((item.clock, *held)),
+                    Says::Snapshot(_) => None,
+                })
             };
-            let mut fronts = self.segments.iter().filter(|other| other.joined().is_some());
-            let waits = fronts.any(|other| other.pending.front().is_some_and(older));
+            let older = |(clock, held): (u64, Change)| {
+                first.is_none_or(|(newer, change)| clock <= newer && held != change)
+            };
+            let joined = self.segments.iter().filter(|other| other.joined().is_some());
+            let waits = joined.filter_map(delta).any(older);
             return if waits { Found::Wait } else { Found::Join(end) };
         }
         let clock = first.map_or(self.clock, |(clock, _)| clock);
