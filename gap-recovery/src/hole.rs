@@ -7,6 +7,9 @@ use serde::Serialize;
 
 use crate::times;
 
+/// Stands where the end of a hole would, if nobody has covered the market since.
+pub(crate) const NO_END: &str = "no end yet";
+
 /// Names a market, or one hole of it: `TICKER` or `TICKER@ERA:CLOCK`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Selector {
@@ -102,6 +105,16 @@ impl From<Gap> for Hole {
 }
 
 impl Hole {
+    /// From the last event before it to the snapshot that ends it; `None` while nothing ends it.
+    pub(crate) fn lasted_ms(&self) -> Option<i64> {
+        (self.to_ms < Gap::NO_END_TS.0).then(|| self.to_ms - self.from_ms)
+    }
+
+    /// The same, for people.
+    pub(crate) fn lasted(&self) -> String {
+        self.lasted_ms().map_or_else(|| NO_END.to_owned(), times::length)
+    }
+
     /// The row that says a newer state of this hole.
     pub(crate) fn settled(&self, state: GapState, by: &str) -> Gap {
         Gap {
@@ -156,6 +169,14 @@ pub(crate) mod tests {
         for wrong in ["", "a b", "../up", "KXA@", "KXA@1", "KXA@x:1", "KXA@70000:1", "'; DROP"] {
             assert!(Selector::parse(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_hole_without_end_has_no_length() {
+        let ended = hole("A", 10, 20);
+        assert_eq!((ended.lasted_ms(), ended.lasted().as_str()), (Some(10_000), "10.0 s"));
+        let endless = Hole { to_ms: Gap::NO_END_TS.0, ..ended };
+        assert_eq!((endless.lasted_ms(), endless.lasted().as_str()), (None, NO_END));
     }
 
     #[test]

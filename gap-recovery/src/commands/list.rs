@@ -5,7 +5,6 @@ use crate::config::Filter;
 use crate::hole::Hole;
 use crate::ledger;
 use crate::table::{say, table};
-use crate::times;
 
 pub(super) async fn run(tools: &Tools<'_>, filter: &Filter) -> anyhow::Result<()> {
     let holes = ledger::holes(&tools.store, filter).await?;
@@ -21,7 +20,7 @@ fn text(holes: &[Hole]) -> String {
         vec![
             hole.id.clone(),
             hole.from.clone(),
-            times::length(hole.to_ms - hole.from_ms),
+            hole.lasted(),
             hole.cause.clone(),
             hole.state.to_owned(),
             hole.repaired_by.clone(),

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::Tools;
 use crate::config::Filter;
-use crate::hole::Hole;
+use crate::hole::{Hole, NO_END};
 use crate::ledger;
 use crate::table::say;
 use crate::times;
@@ -32,6 +32,7 @@ struct Day {
 #[derive(Debug, Serialize)]
 struct Market {
     ticker: String,
+    /// The sum of the holes that have an end.
     lost_ms: i64,
     holes: Vec<Incident>,
 }
@@ -39,8 +40,9 @@ struct Market {
 #[derive(Debug, Serialize)]
 struct Incident {
     from: String,
-    to: String,
-    lasted_ms: i64,
+    /// Absent, as the length, while nothing ends it.
+    to: Option<String>,
+    lasted_ms: Option<i64>,
     era: u16,
     from_clock: u64,
     to_clock: u64,
@@ -104,8 +106,8 @@ fn days(holes: &[Hole]) -> Vec<Day> {
 fn market(ticker: &str, holes: &[&Hole]) -> Market {
     let incident = |hole: &&Hole| Incident {
         from: hole.from.clone(),
-        to: hole.to.clone(),
-        lasted_ms: hole.to_ms - hole.from_ms,
+        to: hole.lasted_ms().map(|_| hole.to.clone()),
+        lasted_ms: hole.lasted_ms(),
         era: hole.era,
         from_clock: hole.from_clock,
         to_clock: hole.to_clock,
@@ -115,7 +117,7 @@ fn market(ticker: &str, holes: &[&Hole]) -> Market {
     let holes: Vec<Incident> = holes.iter().map(incident).collect();
     Market {
         ticker: ticker.to_owned(),
-        lost_ms: holes.iter().map(|hole| hole.lasted_ms).sum(),
+        lost_ms: holes.iter().filter_map(|hole| hole.lasted_ms).sum(),
         holes,
     }
 }
@@ -140,7 +142,8 @@ fn markdown(day: &Day) -> String {
         );
         for hole in &market.holes {
             let Incident { from, to, era, from_clock, to_clock, cause, state, .. } = hole;
-            let lasted = times::length(hole.lasted_ms);
+            let to = to.as_deref().unwrap_or(NO_END);
+            let lasted = hole.lasted_ms.map_or_else(String::new, times::length);
             let _infallible = writeln!(
                 out,
                 "| {from} | {to} | {lasted} | era {era}, ({from_clock}, {to_clock}] | {cause} | {state} |"
@@ -153,6 +156,8 @@ fn markdown(day: &Day) -> String {
 
 #[cfg(test)]
 mod tests {
+    use schema::rows::Gap;
+
     use super::*;
     use crate::hole::tests::hole;
 
@@ -174,5 +179,17 @@ mod tests {
                    |---|---|---|---|---|---|\n| 2026-08-07T12:00:00.000Z | 2026-08-07T12:01:01.000Z | \
                    1 min 1 s | era 0, (7, 9] | all_sessions_closed | open |\n\n## B";
         assert!(text.contains(row), "{text}");
+    }
+
+    #[test]
+    fn a_hole_without_end_is_told_without_a_length() {
+        let noon = 1_786_104_000;
+        let endless = Hole { to_ms: Gap::NO_END_TS.0, ..hole("A", noon + 9, noon + 9) };
+        let holes = [hole("A", noon, noon + 5), endless];
+        let days = days(&holes);
+        let market = &days[0].markets[0];
+        assert_eq!((market.lost_ms, &market.holes[1].to), (5_000, &None));
+        let text = markdown(&days[0]);
+        assert!(text.contains("| 2026-08-07T12:00:09.000Z | no end yet |  | era 0"), "{text}");
     }
 }

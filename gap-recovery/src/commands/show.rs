@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::Tools;
 use crate::config::Filter;
-use crate::hole::Hole;
+use crate::hole::{Hole, NO_END};
 use crate::ledger;
 use crate::record::{self, Start};
 use crate::table::say;
@@ -122,12 +122,12 @@ fn text(shown: &Shown) -> String {
     let Shown { hole, snapshot, trades, books, gatherers, audit } = shown;
     let mut lines = vec![
         format!("hole       {} ({})", hole.id, hole.state),
-        format!(
-            "span       {} to {} ({})",
-            hole.from,
-            hole.to,
-            times::length(hole.to_ms - hole.from_ms)
-        ),
+        match hole.lasted_ms() {
+            Some(ms) => {
+                format!("span       {} to {} ({})", hole.from, hole.to, times::length(ms))
+            }
+            None => format!("span       {} on: {NO_END}", hole.from),
+        },
         format!("clocks     ({}, {}] of era {}", hole.from_clock, hole.to_clock, hole.era),
         format!("cause      {}", hole.cause),
         match snapshot {
