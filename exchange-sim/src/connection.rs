@@ -19,6 +19,9 @@ use crate::{
 
 type Io = TokioIo<hyper::upgrade::Upgraded>;
 
+/// What a writer keeps of the room that a slow moment of its client took.
+const KEPT_BYTES: usize = 1 << 20;
+
 /// A connection whose handshake was accepted.
 pub(crate) struct Upgraded {
     pub(crate) upgrade: OnUpgrade,
@@ -71,6 +74,8 @@ async fn write(mut writer: WriteHalf<Io>, index: u32, hub: &Shared, wake: &Notif
                 if writer.write_all(&bytes).await.is_err() || writer.flush().await.is_err() {
                     return;
                 }
+                bytes.clear();
+                bytes.shrink_to(KEPT_BYTES);
             }
             Take::Wait => wake.notified().await,
             Take::Sleep(time) => tokio::time::sleep(time).await,
