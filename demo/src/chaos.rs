@@ -120,7 +120,7 @@ impl Chaos {
                 json!({"kind": "stall", "connection": connection, "seconds": seconds})
             }
         };
-        sim.fault(&order).await
+        sim.fault(&order).await.map(drop)
     }
 }
 

@@ -109,14 +109,21 @@ impl Story {
         self.fleet.gatherers[who].kill_and_restart().await
     }
 
-    /// Orders a fault for the connections of one gatherer; `order` names everything but them.
+    /// Orders a fault for the connections of one gatherer; `order` names everything but them. One that is
+    /// connecting again is waited for: a fault that meets nobody proves nothing.
     ///
     /// # Errors
-    /// When the simulator refuses.
+    /// When the simulator refuses, or the gatherer stays away.
     pub async fn fault(&self, who: usize, mut order: serde_json::Value) -> anyhow::Result<()> {
-        let sim = self.fleet.sim()?;
-        order["connection"] = sim.connections_of(&self.fleet.gatherers[who].name)?;
-        sim.fault(&order).await
+        let (sim, name) = (self.fleet.sim()?, &self.fleet.gatherers[who].name);
+        order["connection"] = sim.connections_of(name)?;
+        for _ in 0..EVENTS_MAX.as_millis() / LOOK_AGAIN.as_millis() {
+            if sim.fault(&order).await? > 0 {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        bail!("{name} has no connection for {EVENTS_MAX:?}: {order} met nobody")
     }
 
     /// Keeps a disk mounted to the story's end, and says where it is.

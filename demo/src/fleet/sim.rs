@@ -156,12 +156,13 @@ impl Sim {
         Ok(json!({ "key_id": key.id }))
     }
 
-    /// Orders a fault.
+    /// Orders a fault; says how many connections it met.
     ///
     /// # Errors
     /// When the simulator does not accept it.
-    pub async fn fault(&self, order: &Value) -> anyhow::Result<()> {
-        self.post("faults", order).await.map(drop)
+    pub async fn fault(&self, order: &Value) -> anyhow::Result<u64> {
+        let answer = self.post("faults", order).await?;
+        answer["connections"].as_u64().context("POST /sim/faults does not say whom it met")
     }
 
     /// Nothing happens at the exchange from here on; what happened is on its way or delivered.

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use proto::{
-    Batch, Capture, FollowReply, FollowRequest, Position, Refresh, Start,
+    Batch, Capture, FollowReply, FollowRequest, Position, Refresh, Start, limits,
     rpc::{self, WireReply, WireRequest},
 };
+use serde_json::Value;
 use tokio::{sync::mpsc, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
@@ -150,6 +151,36 @@ async fn silence_is_filled_with_heartbeats_that_say_everything_was_sent() {
             FollowReply::Hello(_) => panic!("a second hello"),
         }
     }
+    gatherer.stop().await;
+}
+
+/// What a slow reader has not taken stays in the spool: on its way is what HTTP/2's window and the kernel's socket
+/// buffers hold, whatever the backlog. A batch tells how much was written when it was made.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_reads_nothing_costs_no_memory_and_loses_nothing() {
+    const BACKLOG_BYTES: u64 = 80 << 20;
+    const ON_THE_WAY_MAX: u64 = limits::STREAM_WINDOW_BYTES as u64 + (24 << 20);
+    let venue = Venue::open(&["--markets", "20", "--rate", "40000"]).await;
+    let gatherer = venue.gatherer("east", &[]).await;
+    let (mut follower, began) = Follower::dial(&gatherer, None).await;
+    venue.tell("resume", "").await;
+    let held = |health: &Value| health["spool"]["unacked_bytes"].as_u64() > Some(BACKLOG_BYTES);
+    gatherer.until("a backlog", held).await;
+    venue.settle(&[&gatherer]).await;
+
+    let (mut next, mut on_the_way, mut taken) = (began, 0, 0);
+    while taken < BACKLOG_BYTES {
+        let batch = follower.batch().await.expect("it runs");
+        assert!(batch.first >= next, "{} comes after {next}", batch.first);
+        assert!(batch.split().all(|record| record.is_ok()));
+        next = batch.next;
+        taken += batch.records.len() as u64;
+        if batch.written.offset < BACKLOG_BYTES {
+            on_the_way += batch.records.len() as u64;
+        }
+    }
+    eprintln!("{on_the_way} bytes on the way while {BACKLOG_BYTES} waited");
+    assert!(on_the_way < ON_THE_WAY_MAX, "{on_the_way}");
     gatherer.stop().await;
 }
 

@@ -1,4 +1,5 @@
-//! ClickHouse refuses rows, for real: a query may use too little memory, a table holds too many parts.
+//! ClickHouse refuses rows, for real: a query may use too little memory, a table holds too many parts, rows
+//! violate a constraint; and it cannot be found by its name.
 
 use anyhow::{Context as _, ensure};
 use clickhouse::Client;
@@ -11,6 +12,8 @@ use crate::{Story, Victim};
 
 /// Less than any insert needs.
 const TOO_LITTLE_MB: &str = "1";
+/// A name that never has an address (RFC 6761).
+const NOWHERE: &str = "http://clickhouse.invalid:8123";
 
 pub(super) async fn run(ground: &mut Ground) -> anyhow::Result<Report> {
     let often = |plan: &mut demo::fleet::Plan| {
@@ -39,7 +42,28 @@ pub(super) async fn run(ground: &mut Ground) -> anyhow::Result<Report> {
     run("ALTER TABLE orderbook_events RESET SETTING parts_to_throw_insert").await?;
     run("SYSTEM START MERGES orderbook_events").await?;
     stored_again(&mut story).await?;
+
+    run("ALTER TABLE orderbook_events ADD CONSTRAINT by_hand CHECK seq = 0").await?;
+    refused(&mut story, "constraint").await?;
+    story.events(500).await?;
+    run("ALTER TABLE orderbook_events DROP CONSTRAINT by_hand").await?;
+    stored_again(&mut story).await?;
+
+    let there = story.fleet.deduplicator.engine.url.clone();
+    started_with(&mut story, NOWHERE).await?;
+    refused(&mut story, "dns_resolution").await?;
+    story.events(500).await?;
+    started_with(&mut story, &there).await?;
+    stored_again(&mut story).await?;
     story.end(Holes::None).await
+}
+
+/// Starts the deduplicator again with another address of its ClickHouse.
+async fn started_with(story: &mut Story, url: &str) -> anyhow::Result<()> {
+    let deduplicator = &mut story.fleet.deduplicator;
+    deduplicator.program.stop().await?;
+    deduplicator.program.set("CLICKHOUSE_URL", Some(url.to_owned()));
+    deduplicator.restart().await
 }
 
 /// Waits until the deduplicator's batches are refused for this reason, in metrics and in the log.

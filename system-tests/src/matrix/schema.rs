@@ -87,7 +87,8 @@ fn client(url: &str) -> Client {
 }
 
 async fn drift(story: &Story, change: &str) -> anyhow::Result<()> {
-    story.fleet.sim()?.fault(&json!({"kind": "schema", "change": change, "seconds": 1.5})).await
+    let order = json!({"kind": "schema", "change": change, "seconds": 1.5});
+    story.fleet.sim()?.fault(&order).await.map(drop)
 }
 
 async fn undecodable(story: &Story) -> anyhow::Result<[u64; 3]> {

@@ -3,7 +3,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use clickhouse::Client;
@@ -12,15 +11,11 @@ use demo::verify::Holes;
 use serde_json::{Value, json};
 use system_tests::Story;
 
-use crate::{PROGRAMS, market};
+use crate::{LOOK_AGAIN, LOOKS_MAX, PROGRAMS, TOOLS, busiest, market};
 
-/// The binary that hosts the tools.
-const TOOLS: &str = env!("CARGO_BIN_EXE_tools");
 const TOKEN: &str = "of-this-story-only";
 /// A test need not wait a minute; a slow machine may need some seconds to subscribe to trades again.
 const MARGIN: &str = "10s";
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
-const LOOKS_MAX: u32 = 600;
 
 /// How the tools are told where everything is.
 struct Desk {
@@ -134,16 +129,7 @@ async fn a_hole_is_known(fleet: &Fleet) -> anyhow::Result<()> {
 
 /// The viewer sees changes, on lines and in its file.
 async fn look_at_a_book(desk: &Desk, fleet: &Fleet) -> anyhow::Result<()> {
-    let busiest = "SELECT toString(market_ticker) FROM orderbook_events GROUP BY 1 \
-                   ORDER BY count() DESC LIMIT 1";
-    let mut ticker = String::new();
-    for _ in 0..LOOKS_MAX {
-        if let Some(found) = store(fleet).query(busiest).fetch_optional::<String>().await? {
-            ticker = found;
-            break;
-        }
-        tokio::time::sleep(LOOK_AGAIN).await;
-    }
+    let ticker = busiest(fleet).await?;
     let typed = ["--ticker", &ticker, "--rate", "20", "--changes", "3", "--ndjson", "seen.ndjson"];
     let typed = [&typed[..], &["--url", &desk.viewed]].concat();
     let output = desk.run("market-viewer", &typed, &["ADMIN_TOKEN"])?;

@@ -1,4 +1,4 @@
-//! The fault matrix, in its short form. `FAULT_SEED` sets the seed. Seven cases run always; `.ci/faults` runs
+//! The fault matrix, in its short form. `FAULT_SEED` sets the seed. Eight cases run always; `.ci/faults` runs
 //! all of them, `cargo faults --long` every place and file of each.
 
 use system_tests::matrix::Ground;
@@ -81,7 +81,6 @@ async fn a_liar_is_outvoted_and_named() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "run by .ci/faults"]
 async fn a_liar_of_two_is_found_out_by_the_exchanges_own_book() -> anyhow::Result<()> {
     case("two-lanes").await
 }
