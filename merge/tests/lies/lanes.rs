@@ -108,6 +108,12 @@ impl Lanes {
         self.hear(who, None, Message::Delta(delta));
     }
 
+    /// A connection ends.
+    pub(crate) fn closes(&mut self, who: usize) {
+        let (source, wall_ns) = (self.sources[who].0, self.now_ms * MS);
+        self.take(Input::SessionClosed { source, wall_ns });
+    }
+
     pub(crate) fn holes(&self) -> Vec<&merge::HoleRecord> {
         let mut holes = Vec::new();
         for record in &self.records {

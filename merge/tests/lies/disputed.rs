@@ -1,12 +1,11 @@
 //! Two lanes contradict each other and nobody else is there: both are asked for the exchange's book, and what is
 //! disputed waits for the answers. The one whose own changes do not make that book is refuted.
 
-mod lanes;
-
 use std::time::Duration;
 
-use lanes::Lanes;
 use merge::{AlarmKind, Config, GathererIndex, Record};
+
+use crate::lanes::Lanes;
 
 const HONEST: usize = 1;
 const LIAR: usize = 0;
@@ -45,6 +44,33 @@ fn the_exchanges_own_book_decides_between_two() {
             assert!(lanes.alarms.iter().all(|alarm| alarm.1 == liar), "{:?}", lanes.alarms);
         }
     }
+}
+
+/// Out is not for ever: a refuted lane whose fresh book agrees covers for the other again.
+#[test]
+fn a_refuted_lane_comes_back_by_a_book_that_agrees() {
+    let mut lanes = Lanes::open(&["east", "west"], Config::default());
+    for who in [LIAR, HONEST] {
+        lanes.shows(who, None, 10, 500);
+    }
+    lanes.wait(10_000);
+    lanes.changes(HONEST, 11, 20);
+    lanes.changes(LIAR, 11, 120);
+    lanes.wait(1_000);
+    for who in [LIAR, HONEST] {
+        lanes.shows(who, Some(1), 11, 520);
+    }
+    lanes.wait(10_000);
+    assert_eq!((lanes.asked.last(), deltas(&lanes)), (Some(&GathererIndex(0)), vec![20]));
+    lanes.shows(LIAR, Some(2), 11, 520);
+    for who in [LIAR, HONEST] {
+        lanes.changes(who, 12, 5);
+    }
+    lanes.closes(HONEST);
+    lanes.changes(LIAR, 13, 7);
+    lanes.wait(60_000);
+    assert_eq!(deltas(&lanes), [20, 5, 7]);
+    assert!(lanes.holes().is_empty(), "{:?}", lanes.holes());
 }
 
 /// The sizes of the changes in the record.

@@ -1,10 +1,9 @@
 //! One lane alone contradicts itself: its deltas make another book than the exchange's that it shows. What it told
 //! since it was last verified is refuted, in clocks and in time, and the exchange's book takes its place.
 
-mod lanes;
-
-use lanes::Lanes;
 use merge::{AlarmKind, Config, HoleCause, Origin, Record};
+
+use crate::lanes::Lanes;
 
 /// The lone lane; what it says is taken in before it says more.
 struct Lone(Lanes);
