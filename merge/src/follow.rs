@@ -205,14 +205,7 @@ impl Market {
                 self.account_copy(shared, &item.from, &entry.from);
                 return Advance::Moved;
             }
-            // The book before it: shown at its clock, for closing does not move the clock.
-            (Says::Snapshot(shown), What::Emptied)
-                if self.log.hash_before(next) == Some(shown.book.hash()) =>
-            {
-                self.audit(shared, at, now);
-                return Advance::Moved;
-            }
-            _ if entry.clock <= segment.floor => None,
+            _ if entry.clock <= segment.floor && !self.log.closes(next, item.shown()) => None,
             (Says::Snapshot(_), _) => {
                 self.audit(shared, at, now);
                 return Advance::Moved;

@@ -150,6 +150,14 @@ impl Log {
         }
     }
 
+    /// Whether the entry closes the book of this hash. Closing does not move the clock, so a snapshot of the book
+    /// and the closing may be of one.
+    pub(crate) fn closes(&self, index: u64, hash: Option<u64>) -> bool {
+        self.entry(index).is_some_and(|entry| entry.what == What::Emptied)
+            && hash.is_some()
+            && self.hash_before(index) == hash
+    }
+
     /// Whether the last entry that fell out of the window is a closing snapshot of this clock.
     pub(crate) fn forgot_closing(&self, s: u64) -> bool {
         self.trimmed.is_some_and(|trimmed| trimmed.what == What::Emptied && trimmed.clock == s)

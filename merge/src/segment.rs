@@ -44,6 +44,16 @@ pub(crate) struct Item {
     pub(crate) says: Says,
 }
 
+impl Item {
+    /// The hash of the book that it shows, if it shows one.
+    pub(crate) fn shown(&self) -> Option<u64> {
+        match &self.says {
+            Says::Snapshot(shown) => Some(shown.book.hash()),
+            Says::Delta(_) => None,
+        }
+    }
+}
+
 #[derive(Serialize, Deserialize, Clone, Debug)]
 pub(crate) enum Says {
     Delta(Change),
