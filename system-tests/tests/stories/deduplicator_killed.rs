@@ -77,3 +77,12 @@ impl Viewer {
         Ok(())
     }
 }
+
+/// A story that fails must not leave it behind.
+impl Drop for Viewer {
+    fn drop(&mut self) {
+        // Either fails if it has ended already.
+        self.child.kill().unwrap_or_default();
+        self.child.wait().map(drop).unwrap_or_default();
+    }
+}

@@ -1,4 +1,4 @@
-//! The fault matrix, in its short form. `FAULT_SEED` sets the seed. Eight cases run always; `.ci/faults` runs
+//! The fault matrix, in its short form. `FAULT_SEED` sets the seed. Seven cases run always; `.ci/faults` runs
 //! all of them, `cargo faults --long` every place and file of each.
 
 use system_tests::matrix::Ground;
