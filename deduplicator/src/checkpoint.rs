@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! checkpoints/0000000042: a spool cursor file (crc32c, renamed into place) that holds
-//! version u8 = 3 | postcard of Checkpoint
+//! version u8 = 4 | postcard of Checkpoint
 //! ```
 //! A checkpoint is written only after the journal is durable up to what it includes. Acks come from
 //! the older of the two kept, so that one damaged file loses nothing.
@@ -16,7 +16,7 @@ use merge::{LaneMinute, Merge};
 use serde::{Deserialize, Serialize};
 use spool::{AnyDisk, CursorFile, Log, Position};
 
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 const KEPT: usize = 2;
 /// How long one wait for the journal lasts before the log is looked at for a failure.
 const DURABLE_WAIT: Duration = Duration::from_secs(5);

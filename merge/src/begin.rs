@@ -107,7 +107,7 @@ impl Market {
     ) -> bool {
         let segment = &self.segments[at];
         let Some(start) = segment.placing() else { return false };
-        let (from, origin) = (start.from, origin(start.shown.asked));
+        let (from, counted, origin) = (start.from, start.counted, origin(start.shown.asked));
         let clocked = start.shown.clock.is_some();
         let mut book = start.shown.book.clone();
         let mut clock = segment.begin_clock(if self.started { self.clock } else { 0 });
@@ -131,7 +131,7 @@ impl Market {
             self.open_era(shared, head_wall, from.wall_ns);
         }
         self.accept_base(shared, (clock, book), origin, from);
-        self.account(shared, &from, Fate::First);
+        self.account_start(shared, (from, counted), Fate::First);
         let next = self.log.end();
         self.segments[at].stage = Stage::Joined { next };
         self.segments[at].floor = if clocked { clock } else { 0 };

@@ -10,7 +10,8 @@
 //! event (`vote`, and `quick` for the common case). Contradictions end in quarantine (`dispute`),
 //! gaps in holes (`holes`, `begin`). `settle` runs these until nothing moves. `replay` brings the
 //! canonical side forward after a restart; `listing` ends lanes of markets that were unsubscribed;
-//! `cover` sees to it that a market which nobody covers any more does not end without a word.
+//! `early` takes back a lane that was placed before its clock was whole; `cover` sees to it that a
+//! market which nobody covers any more does not end without a word.
 //!
 //! What cannot be known, and what is done then:
 //! - The last covering lane ends inside a clock's deltas and the missing rest sums to nothing: a
@@ -28,6 +29,7 @@ mod begin;
 mod config;
 mod cover;
 mod dispute;
+mod early;
 mod follow;
 mod holes;
 mod input;

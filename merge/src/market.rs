@@ -131,6 +131,18 @@ impl Market {
         shared.account_in(&mut self.cells, what, fate, None);
     }
 
+    /// Enters the snapshot with which a segment began, unless it stands there already.
+    pub(crate) fn account_start(
+        &mut self,
+        shared: &mut Shared,
+        (from, counted): (Provenance, bool),
+        fate: Fate,
+    ) {
+        if !counted {
+            self.account(shared, &from, fate);
+        }
+    }
+
     /// Enters a frame that said what the entry `first` says. A frame that is itself the one that
     /// `first` was made of (handed over again after a restart) is a first arrival again.
     pub(crate) fn account_copy(
@@ -181,7 +193,7 @@ impl Market {
         self.pending -= segment.pending.len();
         shared.pending -= segment.pending.len();
         if let Some(start) = segment.placing() {
-            self.account(shared, &start.from, fate);
+            self.account_start(shared, (start.from, start.counted), fate);
         }
         for item in &segment.pending {
             self.account(shared, &item.from, fate);

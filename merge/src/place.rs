@@ -12,7 +12,7 @@ use crate::{
     minutes::Fate,
     output::AlarmKind,
     record::Provenance,
-    segment::{Says, Segment, Shown, Stage},
+    segment::{JoinedBy, Says, Segment, Shown, Stage},
     shared::Shared,
 };
 
@@ -32,10 +32,11 @@ enum Found {
 
 impl Market {
     /// Places every segment that can be placed now; says whether any was.
-    pub(crate) fn place_all(&mut self, shared: &mut Shared) -> bool {
+    pub(crate) fn place_all(&mut self, shared: &mut Shared, now: Moment) -> bool {
         let mut placed = false;
         let mut at = 0;
         while at < self.segments.len() {
+            placed |= self.joined_too_early(at, now);
             if self.started && self.segments[at].placing().is_some() {
                 placed |= self.place(shared, at);
             }
@@ -47,7 +48,9 @@ impl Market {
     fn place(&mut self, shared: &mut Shared, at: usize) -> bool {
         let segment = &self.segments[at];
         let Some(start) = segment.placing() else { return false };
-        let from = start.from;
+        let (from, counted) = (start.from, start.counted);
+        let by = JoinedBy { hash: start.shown.book.hash(), asked: start.shown.asked, from };
+        let dated = start.shown.clock.is_some();
         let found = if from.wall_ns < self.era_from {
             Found::Past
         } else {
@@ -65,7 +68,9 @@ impl Market {
             }
             Found::Join(next) => {
                 self.verified_at(clock);
-                self.whole |= next == self.log.end();
+                let at_end = next == self.log.end();
+                self.whole |= at_end;
+                self.segments[at].joined_by = (at_end && dated).then_some(by);
                 Stage::Joined { next }
             }
             Found::InHole(next) => Stage::Joined { next },
@@ -76,7 +81,7 @@ impl Market {
             self.take_back(shared);
         }
         self.segments[at].stage = stage;
-        self.account(shared, &from, Fate::Snapshot);
+        self.account_start(shared, (from, counted), Fate::Snapshot);
         true
     }
 
@@ -229,7 +234,9 @@ impl Market {
             let segment = &mut self.segments[at];
             segment.stage = Stage::Joined { next: index };
             segment.confirmed = true;
-            segment.floor = segment.floor.max(s.unwrap_or(0));
+            if s.is_some_and(|s| s > segment.floor) {
+                (segment.floor, segment.joined_by) = (s.unwrap_or(0), None);
+            }
             self.verified_at(s.unwrap_or(0));
             self.account(shared, &item.from, Fate::Snapshot);
             return;

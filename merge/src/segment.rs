@@ -67,9 +67,19 @@ pub(crate) struct Start {
     pub(crate) from: Provenance,
     /// It was compared with the log and differs.
     pub(crate) denied: bool,
+    /// Its frame stands in the accounts: it was placed before, too early.
+    pub(crate) counted: bool,
     /// When it came to us.
     #[serde(skip)]
     pub(crate) since: Moment,
+}
+
+/// What is kept of a snapshot that agreed with the log.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug)]
+pub(crate) struct JoinedBy {
+    pub(crate) hash: u64,
+    pub(crate) asked: bool,
+    pub(crate) from: Provenance,
 }
 
 /// Where a segment stands relative to the log.
@@ -93,6 +103,8 @@ pub(crate) struct Segment {
     pub(crate) stage: Stage,
     /// Everything up to this clock was in its last snapshot.
     pub(crate) floor: u64,
+    /// The snapshot by which it joined at the end of the log: the last clock may not have been whole then.
+    pub(crate) joined_by: Option<JoinedBy>,
     /// The newest clock it delivered; 0 for lanes without clock.
     pub(crate) newest: u64,
     /// It was waited for in vain, and has not caught up since.
@@ -113,11 +125,13 @@ impl LaneKey {
 impl Segment {
     pub(crate) fn new(lane: LaneKey, shown: Shown, from: Provenance, now: Moment) -> Self {
         let floor = shown.clock.unwrap_or(0);
+        let start = Start { shown, from, denied: false, counted: false, since: now };
         Self {
             lane,
             open: true,
-            stage: Stage::Placing(Box::new(Start { shown, from, denied: false, since: now })),
+            stage: Stage::Placing(Box::new(start)),
             floor,
+            joined_by: None,
             newest: floor,
             lagging: false,
             confirmed: false,

@@ -27,7 +27,7 @@ impl Market {
 
     fn settle_until_rest(&mut self, shared: &mut Shared, now: Moment, forced: bool) {
         loop {
-            let mut moved = self.place_all(shared);
+            let mut moved = self.place_all(shared, now);
             moved |= self.catch_up(shared, now);
             moved |= self.vote(shared, now, forced);
             if !moved && !self.decide(shared, now, forced) {

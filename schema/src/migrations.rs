@@ -164,6 +164,7 @@ const CANONICAL_FILES: &[File] = &[
     ("lane_minutes_fates", include_str!("../migrations/canonical/0010_lane_minutes_fates.sql")),
     ("book_at", include_str!("../migrations/canonical/0011_book_at.sql")),
     ("lane_minutes_holes", include_str!("../migrations/canonical/0012_lane_minutes_holes.sql")),
+    ("book_at_refuted", include_str!("../migrations/canonical/0013_book_at_refuted.sql")),
 ];
 
 const GATHERER_FILES: &[File] = &[

@@ -36,7 +36,7 @@ const REFUTED: &str = "divergence";
 
 impl Hole {
     /// Whether events lie in it that are not to be used.
-    pub(crate) fn is_refuted(&self) -> bool {
+    fn is_refuted(&self) -> bool {
         self.cause == REFUTED
     }
 }
@@ -65,8 +65,24 @@ pub(crate) async fn head_at(
         .await
 }
 
+/// The event that the book at a moment is as of, and the hole that covers the moment: what was told in a
+/// hole that refuted it is passed over. `None`: nothing is known of the market then.
+pub(crate) async fn standing_at(
+    client: &Client,
+    ticker: &str,
+    at_ms: i64,
+) -> Result<Option<(Head, Option<Hole>)>, Error> {
+    let Some(head) = head_at(client, ticker, at_ms).await? else { return Ok(None) };
+    let hole = hole_at(client, ticker, at_ms).await?;
+    let head = match hole.as_ref().filter(|hole| hole.is_refuted()) {
+        Some(refuted) => head_before(client, ticker, (&head, refuted)).await?,
+        None => Some(head),
+    };
+    Ok(head.map(|head| (head, hole)))
+}
+
 /// The market's last event up to `head` that a refuted stretch has left standing.
-pub(crate) async fn head_before(
+async fn head_before(
     client: &Client,
     ticker: &str,
     (head, hole): (&Head, &Hole),

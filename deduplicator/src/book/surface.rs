@@ -156,13 +156,9 @@ impl Past {
         at_ms: i64,
     ) -> Result<Option<PastBook>, clickhouse::error::Error> {
         let client = self.store.client();
-        let Some(mut head) = stored::head_at(client, ticker, at_ms).await? else { return Ok(None) };
-        let hole = stored::hole_at(client, ticker, at_ms).await?;
-        if let Some(refuted) = hole.as_ref().filter(|hole| hole.is_refuted()) {
-            let before = stored::head_before(client, ticker, (&head, refuted)).await?;
-            let Some(before) = before else { return Ok(None) };
-            head = before;
-        }
+        let Some((head, hole)) = stored::standing_at(client, ticker, at_ms).await? else {
+            return Ok(None);
+        };
         let Some(book) = stored::book_at_seq(client, ticker, head.seq).await? else {
             return Ok(None);
         };

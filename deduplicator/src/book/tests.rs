@@ -1,6 +1,6 @@
 //! The book at a moment, asked of a real engine in both ways (the program's and the documented
-//! view), is the model's book: random streams with snapshots, holes, emptied books, repeated rows,
-//! and snapshots whose time is later than that of the delta after them.
+//! view), is the model's book: random streams with snapshots, holes, refuted stretches, emptied
+//! books, repeated rows, and snapshots whose time is later than that of the delta after them.
 //!
 //! More seeds: `BOOK_SEEDS=0..50 cargo test -p deduplicator point_in_time`.
 
@@ -15,7 +15,7 @@ use service::redacted::Secret;
 use store::{Store, StoreConfig};
 use uuid::Uuid;
 
-use super::stored::{self, book_at_seq, head_at, hole_at};
+use super::stored::{self, book_at_seq, standing_at};
 
 const START_MS: i64 = 1_790_000_000_000;
 const EVENTS: usize = 400;
@@ -42,6 +42,7 @@ struct Maker {
     day: Day,
     book: Book,
     clock: u64,
+    seq: u64,
     now_ms: i64,
 }
 
@@ -50,7 +51,7 @@ impl Maker {
         let ticker = format!("KXPAST-{market}");
         let day = Day { ticker, events: Vec::new(), gaps: Vec::new(), truth: Vec::new() };
         let rng = ChaCha8Rng::seed_from_u64(seed * 1_000 + market as u64);
-        Self { rng, day, book: Book::new(), clock: 7, now_ms: START_MS }
+        Self { rng, day, book: Book::new(), clock: 7, seq: 0, now_ms: START_MS }
     }
 
     fn day(mut self) -> Day {
@@ -61,6 +62,7 @@ impl Maker {
                 0..4 => self.snapshot(Origin::Checkpoint),
                 4..7 => self.hole(),
                 7..9 => self.emptied(),
+                9..11 => self.lie(),
                 _ => self.delta(),
             }
         }
@@ -71,7 +73,7 @@ impl Maker {
         OrderbookEvent {
             event_type,
             sid: 1,
-            seq: self.day.truth.len() as u64 + 1,
+            seq: self.seq + 1,
             market_id: Uuid::from_u128(9),
             market_ticker: self.day.ticker.as_str().into(),
             side: rows::Side::Yes,
@@ -92,8 +94,9 @@ impl Maker {
     }
 
     fn happened(&mut self, ts_ms: i64) {
-        let (seq, book) = (self.day.truth.len() as u64 + 1, self.book.clone());
-        self.day.truth.push(After { ts_ms, seq, clock: self.clock, book });
+        self.seq += 1;
+        let book = self.book.clone();
+        self.day.truth.push(After { ts_ms, seq: self.seq, clock: self.clock, book });
     }
 
     fn delta(&mut self) {
@@ -142,7 +145,28 @@ impl Maker {
 
     /// Something is missed, and another book stands at its end.
     fn hole(&mut self) {
-        let (from_clock, from_ms) = (self.clock, self.now_ms);
+        let from = (self.clock, self.now_ms);
+        self.other_book("all_lanes_broken", from);
+        self.snapshot(Origin::GetSnapshot);
+    }
+
+    /// The only lane tells changes that never were, until the exchange's own book refutes them.
+    fn lie(&mut self) {
+        let (from, book) = ((self.clock, self.now_ms), self.book.clone());
+        self.clock += 1;
+        let true_until = self.day.truth.len();
+        for _ in 0..self.rng.random_range(1..6) {
+            self.now_ms += self.rng.random_range(0..40);
+            self.delta();
+        }
+        self.day.truth.truncate(true_until);
+        self.book = book;
+        self.other_book("divergence", from);
+        // Its time is the receipt, at which the hole ends.
+        self.snapshot(Origin::Checkpoint);
+    }
+
+    fn other_book(&mut self, cause: &str, (from_clock, from_ms): (u64, i64)) {
         self.clock += 50;
         self.now_ms += self.rng.random_range(5..400);
         let mut level = || Level {
@@ -158,12 +182,11 @@ impl Maker {
             to_clock: self.clock,
             from_ts: UnixMillis(from_ms),
             to_ts: UnixMillis(self.now_ms),
-            cause: "all_lanes_broken".into(),
+            cause: cause.into(),
             state: GapState::Open,
             repaired_by: rows::Text::default(),
             version: 1,
         });
-        self.snapshot(Origin::GetSnapshot);
     }
 }
 
@@ -224,19 +247,18 @@ impl World {
         let told = format!("seed {seed}, {} at {at_ms}", day.ticker);
         let client = self.store.client();
         let expected = day.truth.iter().rev().find(|after| after.ts_ms <= at_ms);
-        let head = head_at(client, &day.ticker, at_ms).await.expect("answers");
+        let standing = standing_at(client, &day.ticker, at_ms).await.expect("answers");
         let view = self.view(&day.ticker, at_ms).await;
         let Some(expected) = expected else {
-            assert_eq!(head, None, "{told}");
+            assert_eq!(standing, None, "{told}");
             assert!(view.is_empty(), "{told}");
             return;
         };
-        let head = head.unwrap_or_else(|| panic!("{told}: nothing is known"));
+        let (head, hole) = standing.unwrap_or_else(|| panic!("{told}: nothing is known"));
         assert_eq!((head.seq, head.clock), (expected.seq, expected.clock), "{told}");
         let book = book_at_seq(client, &day.ticker, head.seq).await.expect("answers");
         assert_eq!(book.as_ref(), Some(&expected.book), "{told}");
         assert_eq!(view, expected.book, "{told}, by the view");
-        let hole = hole_at(client, &day.ticker, at_ms).await.expect("answers");
         let covered = day.gaps.iter().any(|gap| gap.from_ts.0 <= at_ms && at_ms < gap.to_ts.0);
         assert_eq!(hole.is_some(), covered, "{told}");
     }
@@ -265,7 +287,7 @@ async fn the_book_at_any_moment_is_the_models() {
                 world.check(&day, at_ms, seed).await;
             }
         }
-        let unknown = head_at(world.store.client(), "KXNONE", START_MS).await.expect("answers");
+        let unknown = standing_at(world.store.client(), "KXNONE", START_MS).await.expect("answers");
         assert_eq!(unknown, None);
     }
 }

@@ -11,7 +11,7 @@ use demo::verify::Holes;
 use serde_json::{Value, json};
 use system_tests::Story;
 
-use crate::{LOOK_AGAIN, LOOKS_MAX, PROGRAMS, TOOLS, busiest, market};
+use crate::{LOOK_AGAIN, LOOKS_MAX, PROGRAMS, TOOLS, busiest, market, terminal};
 
 const TOKEN: &str = "of-this-story-only";
 /// A test need not wait a minute; a slow machine may need some seconds to subscribe to trades again.
@@ -44,12 +44,16 @@ impl Desk {
         Ok(Self { settings, folder, viewed })
     }
 
-    fn run(&self, tool: &str, typed: &[&str], without: &[&str]) -> anyhow::Result<Output> {
+    fn command(&self, tool: &str, typed: &[&str], without: &[&str]) -> Command {
         let mut command = Command::new(TOOLS);
         command.arg(tool).args(typed).env_clear().current_dir(&self.folder);
         let settings = self.settings.iter().filter(|(key, _)| !without.contains(key));
         command.envs(settings.map(|(key, value)| (key, value)));
-        command.output().with_context(|| format!("{tool} {typed:?}"))
+        command
+    }
+
+    fn run(&self, tool: &str, typed: &[&str], without: &[&str]) -> anyhow::Result<Output> {
+        self.command(tool, typed, without).output().with_context(|| format!("{tool} {typed:?}"))
     }
 
     /// Runs `gap-recovery` and reads its JSON; it must end with `code`.
@@ -261,6 +265,9 @@ fn polled(desk: &Desk, holes: &Value) -> anyhow::Result<()> {
     let unknown = desk.recovery(&["poll", "NO-SUCH-MARKET"], 1)?;
     ensure!(unknown[0]["error"].is_string(), "{unknown}");
     desk.recovery(&["trades", "--state", "broken"], 64)?;
+    // A person sees how far it is.
+    let drawn = terminal::drawn(desk.command("gap-recovery", &["poll", ticker], &[]))?;
+    ensure!(drawn.contains("polling [") && drawn.contains(" 0/1 "), "{drawn:?}");
     Ok(())
 }
 

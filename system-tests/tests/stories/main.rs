@@ -20,6 +20,7 @@ mod secrets;
 mod shares;
 mod sockets;
 mod status_page;
+mod terminal;
 mod whole_way;
 
 use std::time::Duration;
