@@ -64,7 +64,10 @@ impl Sources {
     fn sample(&mut self, memory: &mut Memory) -> Status {
         let mut view = self.view.borrow_and_update().clone();
         let (wall_ns, mono_ns) = (self.clock.wall_ns(), self.clock.mono_ns());
-        memory.count(&view.totals);
+        let is_shown = view.shown_mono_ns > 0;
+        if is_shown {
+            memory.count(&view.totals);
+        }
         let behind = std::mem::take(&mut view.activity.behind_first);
         let behind = behind.into_iter().chain(std::iter::repeat(BehindFirst::default()));
         let gatherers = view
@@ -81,6 +84,7 @@ impl Sources {
             .collect();
         let (written, durable) = (self.log.written(), self.log.durable());
         Status {
+            is_shown,
             gatherers,
             duplicate_ratio: memory.duplicate_ratio(),
             events_per_second: memory.events.per_second(RATE_SAMPLES),

@@ -98,6 +98,8 @@ pub(crate) struct History {
 /// Everything that `/health`, `/metrics` and the page say.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Status {
+    /// Whether the pipeline has shown itself; before, the totals are not known.
+    pub(crate) is_shown: bool,
     pub(crate) totals: Totals,
     /// Those of the configuration, by the merge's index.
     pub(crate) gatherers: Vec<GathererStatus>,

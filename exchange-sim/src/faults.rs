@@ -148,6 +148,10 @@ pub(crate) enum Order {
     Limit {
         seconds: f64,
     },
+    /// REST answers 401 to everything: the key was withdrawn.
+    Forbid {
+        seconds: f64,
+    },
     Maintenance {
         seconds: f64,
     },
@@ -216,6 +220,7 @@ impl Order {
             Self::Error { .. } => "error",
             Self::Refuse { .. } => "refuse",
             Self::Limit { .. } => "limit",
+            Self::Forbid { .. } => "forbid",
             Self::Maintenance { .. } => "maintenance",
             Self::Lie { .. } => "lie",
             Self::Schema { .. } => "schema",

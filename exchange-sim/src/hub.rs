@@ -68,6 +68,7 @@ pub(crate) struct Hub {
     pub(crate) schedule: Schedule,
     /// REST answers 429 until then.
     pub(crate) limiting: Option<Instant>,
+    pub(crate) forbidding: Option<Instant>,
     pub(crate) refusing: Option<(u16, Instant)>,
     pub(crate) schema: Option<(Change, Option<String>, Instant)>,
     pub(crate) totals: Totals,
@@ -119,6 +120,7 @@ impl Hub {
             is_paused: config.start_paused,
             schedule: Schedule::default(),
             limiting: None,
+            forbidding: None,
             refusing: None,
             schema: None,
             totals: Totals::default(),
@@ -279,6 +281,7 @@ impl Hub {
             }
         }
         self.limiting = self.limiting.filter(|until| *until > now.at);
+        self.forbidding = self.forbidding.filter(|until| *until > now.at);
         self.refusing = self.refusing.filter(|(_, until)| *until > now.at);
         if self.schema.as_ref().is_some_and(|(_, _, until)| *until <= now.at) {
             self.schema = None;

@@ -60,13 +60,18 @@ pub(crate) async fn limit(
     next: Next,
 ) -> Response {
     let spent = app.buckets.spend(from.0.ip(), clock::now().at);
-    let allowed = {
+    let (allowed, forbidden) = {
         let mut hub = app.hub.lock();
         let allowed = spent && hub.limiting.is_none();
         hub.totals.rest_requests += 1;
         hub.totals.rest_limited += u64::from(!allowed);
-        allowed
+        (allowed, hub.forbidding.is_some())
     };
+    if forbidden {
+        let body = json!({"error": {"code": "authentication_error",
+            "message": "authentication_error", "details": "NOT_FOUND"}});
+        return (StatusCode::UNAUTHORIZED, Json(body)).into_response();
+    }
     if allowed {
         return next.run(request).await;
     }

@@ -74,6 +74,8 @@ pub(crate) struct Market {
     pub(crate) open_ts: i64,
     pub(crate) close_ts: i64,
     pub(crate) settled_ts: Option<i64>,
+    /// Settled so long ago that only `/historical` knows it.
+    pub(crate) archived: bool,
     pub(crate) result: &'static str,
     /// Where the generator believes the value to be, as a place in the grid.
     pub(crate) fair: usize,
@@ -116,6 +118,7 @@ impl Market {
             open_ts: now_ms / 1000,
             close_ts: now_ms / 1000 + 86_400,
             settled_ts: None,
+            archived: false,
             result: "",
             fair: structure.grid().len() / 2,
             last_price: 0,

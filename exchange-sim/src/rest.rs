@@ -59,7 +59,8 @@ pub(crate) async fn markets(State(app): State<App>, RawQuery(query): RawQuery) -
         let many = |key: &str, value: &str| {
             query.one(key).is_none_or(|list| list.split(',').any(|wanted| wanted == value))
         };
-        one("series_ticker", &market.naming.series_ticker)
+        !market.archived
+            && one("series_ticker", &market.naming.series_ticker)
             && one("event_ticker", &market.naming.event_ticker)
             && many("tickers", &market.naming.ticker)
             && one("status", market.status.filter())
@@ -86,9 +87,22 @@ fn within(query: &Query, what: &str, ts: i64) -> bool {
 }
 
 pub(crate) async fn market(State(app): State<App>, Path(ticker): Path<String>) -> Response {
+    one_market(&app, &ticker, false)
+}
+
+/// Markets that were settled long ago.
+pub(crate) async fn historical_market(
+    State(app): State<App>,
+    Path(ticker): Path<String>,
+) -> Response {
+    one_market(&app, &ticker, true)
+}
+
+fn one_market(app: &App, ticker: &str, archived: bool) -> Response {
     let hub = app.hub.lock();
-    match hub.markets.find(&ticker) {
-        Some(index) => Json(json!({"market": market_json(hub.markets.at(index))})).into_response(),
+    let market = hub.markets.find(ticker).map(|index| hub.markets.at(index));
+    match market.filter(|market| market.archived == archived) {
+        Some(market) => Json(json!({"market": market_json(market)})).into_response(),
         None => not_found(),
     }
 }

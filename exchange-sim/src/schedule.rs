@@ -45,6 +45,8 @@ pub(crate) enum MarketOrder {
     Close { ticker: String, close_in: i64 },
     /// Closed, determined and settled at once.
     Settle { ticker: String },
+    /// Known to `/historical` only; it must be settled.
+    Archive { ticker: String },
     /// From now on these markets have this part of all activity, evenly.
     Weigh { tickers: Vec<String>, share: f64 },
 }
@@ -103,6 +105,14 @@ impl Hub {
                 out.push(lifecycle::of_market(market, event, &fields, now.wall_ms));
             }
             MarketOrder::Settle { ticker } => self.settle(ticker, now, &mut out)?,
+            MarketOrder::Archive { ticker } => {
+                let index = self.find(ticker)?;
+                let market = self.markets.at_mut(index);
+                if market.status != Status::Finalized {
+                    return Err(format!("{ticker} is not settled"));
+                }
+                market.archived = true;
+            }
             MarketOrder::Weigh { tickers, share } => {
                 let found: Result<Vec<usize>, String> =
                     tickers.iter().map(|ticker| self.find(ticker)).collect();

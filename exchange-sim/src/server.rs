@@ -141,6 +141,7 @@ fn router(app: App) -> Router {
         .route("/markets", get(rest::markets))
         .route("/markets/trades", get(rest_trades::trades))
         .route("/historical/trades", get(rest_trades::historical))
+        .route("/historical/markets/{ticker}", get(rest::historical_market))
         .route("/markets/orderbooks", get(rest::orderbooks))
         .route("/markets/{ticker}", get(rest::market))
         .route("/markets/{ticker}/orderbook", get(rest::orderbook))

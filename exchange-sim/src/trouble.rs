@@ -58,6 +58,10 @@ impl Hub {
                 self.limiting = Some(until(*seconds)?);
                 0
             }
+            Order::Forbid { seconds } => {
+                self.forbidding = Some(until(*seconds)?);
+                0
+            }
             Order::Maintenance { seconds } => {
                 let until = until(*seconds)?;
                 self.each(&Selector::Everyone, |session| session.close(1001));

@@ -90,7 +90,8 @@ impl Connections {
     /// # Errors
     /// When a connection's task panicked.
     pub(crate) async fn run(mut self, first: Known, mut told: Told) -> anyhow::Result<()> {
-        if let Some(list) = first.listed {
+        self.universe.leave_out(&first.look.archived);
+        if let Some(list) = first.look.listed {
             self.universe.listed(list, self.now_s());
         }
         telemetry::markets::remembered(self.universe.remember(first.remembered));

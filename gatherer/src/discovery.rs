@@ -10,19 +10,17 @@ use crate::{
     Config,
     connections::{Connections, Told},
     link::{SAID_MAX, Wiring},
-    markets::{self, LISTS_MAX},
+    markets::{self, LISTS_MAX, Look},
     poll::Poller,
     remembered,
     rest::Rest,
     rounds::Rhythm,
     spread::Carried,
-    universe::Listed,
 };
 
 /// What is known of the exchange's markets at the start.
 pub(crate) struct Known {
-    /// Its list, if it could be had.
-    pub(crate) listed: Option<Vec<Listed>>,
+    pub(crate) look: Look,
     /// What an earlier run carried.
     pub(crate) remembered: Vec<Arc<str>>,
 }
@@ -42,7 +40,7 @@ pub(crate) fn start(
     let missed = Arc::new(Notify::new());
     let wiring = Arc::new(wiring(said_tx, Arc::clone(&missed)));
     let connections = Connections::new(wiring, config, carried_tx, stopping.clone());
-    let rhythm = (config.markets_refresh, first.listed.is_some());
+    let rhythm = (config.markets_refresh, first.look.listed.is_some());
     parts.start("connections", connections.run(first, Told { lists, said }));
     let (rest, choice) = (rest.clone(), config.markets.clone());
     let listing = markets::keep_listing(rest, choice, rhythm, (lists_tx, missed), stopping.clone());

@@ -42,6 +42,10 @@ pub(crate) const LISTS_MAX: usize = 1;
 pub(crate) enum MarketsError {
     #[error("MARKET_TICKERS: the exchange knows no market {0}")]
     Unknown(String),
+    #[error(
+        "MARKET_TICKERS: all of them are settled and in the exchange's archive; nothing is left to capture"
+    )]
+    AllArchived,
     #[error("asking the exchange for its markets")]
     Rest(#[from] RestError),
     #[error("the exchange's list of markets has no end after {PAGES_MAX} pages")]
@@ -50,26 +54,40 @@ pub(crate) enum MarketsError {
     Slow,
 }
 
-/// The list to begin with; `None` if the exchange does not answer: then what was asked for by name is taken as it stands.
+/// What the exchange says of its markets before anything is captured.
+#[derive(Default)]
+pub(crate) struct Look {
+    /// `None`: it does not answer; what was asked for by name is taken as it stands.
+    pub(crate) listed: Option<Vec<Listed>>,
+    /// Asked for by name, and settled so long ago that there is no feed of them.
+    pub(crate) archived: BTreeSet<String>,
+}
+
+/// The first look.
 ///
 /// # Errors
-/// When the exchange says that a ticker does not exist, or refuses our key.
-pub(crate) async fn first_look(
-    rest: &Rest,
-    choice: &Choice,
-) -> Result<Option<Vec<Listed>>, MarketsError> {
+/// When the exchange says that a ticker does not exist or that all are in its archive, or refuses our key.
+pub(crate) async fn first_look(rest: &Rest, choice: &Choice) -> Result<Look, MarketsError> {
     let look = async {
-        check(rest, &choice.tickers).await?;
-        if choice.is_open_ended() { list(rest, choice).await } else { Ok(Vec::new()) }
+        let archived = check(rest, &choice.tickers).await?;
+        let open_ended = choice.is_open_ended();
+        if !open_ended && archived.len() == choice.tickers.len() {
+            return Err(MarketsError::AllArchived);
+        }
+        let list = if open_ended { list(rest, choice).await? } else { Vec::new() };
+        Ok(Look { listed: Some(list), archived })
     };
     match timeout(FIRST_LOOK_MAX, look).await.unwrap_or(Err(MarketsError::Slow)) {
-        Err(error @ MarketsError::Unknown(_)) => Err(error),
+        Err(error @ (MarketsError::Unknown(_) | MarketsError::AllArchived)) => Err(error),
         Err(MarketsError::Rest(error)) if !error.is_transient() => Err(error.into()),
         Err(error) => {
             telemetry::rest_failed("markets", &error.into());
-            Ok(None)
+            Ok(Look::default())
         }
-        Ok(list) => Ok(Some(list)),
+        Ok(look) => {
+            telemetry::markets::archived(&look.archived);
+            Ok(look)
+        }
     }
 }
 
@@ -144,7 +162,9 @@ fn listed(market: &Market, is_open: bool) -> Listed {
     }
 }
 
-async fn check(rest: &Rest, asked: &BTreeSet<String>) -> Result<(), MarketsError> {
+/// Whether the exchange knows them all; those that it knows in its archive only.
+async fn check(rest: &Rest, asked: &BTreeSet<String>) -> Result<BTreeSet<String>, MarketsError> {
+    let mut archived = BTreeSet::new();
     let asked: Vec<String> = asked.iter().cloned().collect();
     for tickers in asked.chunks(ASKED_MAX) {
         let mut known = BTreeSet::new();
@@ -153,11 +173,17 @@ async fn check(rest: &Rest, asked: &BTreeSet<String>) -> Result<(), MarketsError
             known.insert(market.ticker);
         })
         .await?;
-        if let Some(unknown) = tickers.iter().find(|ticker| !known.contains(*ticker)) {
-            return Err(MarketsError::Unknown(unknown.clone()));
+        for ticker in tickers.iter().filter(|ticker| !known.contains(*ticker)) {
+            match rest.body(&request::historical_market(ticker)).await {
+                Ok(_) => drop(archived.insert(ticker.clone())),
+                Err(error) if error.is_not_found() => {
+                    return Err(MarketsError::Unknown(ticker.clone()));
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
     }
-    Ok(())
+    Ok(archived)
 }
 
 async fn pages(

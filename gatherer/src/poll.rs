@@ -152,8 +152,15 @@ impl Poller {
                     asked.extend([one.to_vec(), other.to_vec()]);
                 }
                 Err(error) => {
-                    failed += tickers.len();
+                    let others: usize = asked.iter().map(Vec::len).sum();
+                    let is_ours = matches!(&error, PollError::Rest(error) if error.is_of_the_key());
                     telemetry::rest_failed("orderbooks", &error.into());
+                    failed += tickers.len();
+                    if is_ours {
+                        // Nobody else's request would fare better.
+                        failed += others;
+                        break;
+                    }
                 }
             }
         }
@@ -194,7 +201,7 @@ impl Poller {
 /// Whether the request itself is at fault, so that a smaller one may succeed.
 fn is_theirs(error: &PollError) -> bool {
     match error {
-        PollError::Rest(error) => !error.is_transient(),
+        PollError::Rest(error) => error.is_of_the_request(),
         PollError::Book(_) | PollError::TooLong(_) => true,
         PollError::BadTicker | PollError::Unknown | PollError::NotKept => false,
     }

@@ -48,6 +48,24 @@ pub(crate) enum RestError {
 }
 
 impl RestError {
+    /// Whether the exchange does not know what was asked about.
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused { source: exchange::RestError::NotFound, .. })
+    }
+
+    /// Whether the request itself is refused, whoever makes it.
+    pub(crate) fn is_of_the_request(&self) -> bool {
+        use exchange::RestError::{NotFound, Refused};
+        let Self::Refused { source, .. } = self else { return false };
+        matches!(source, NotFound | Refused { .. }) && !source.is_transient()
+    }
+
+    /// Whether the exchange refuses our key, and so whatever we ask.
+    pub(crate) fn is_of_the_key(&self) -> bool {
+        matches!(self, Self::Refused { .. }) && !self.is_of_the_request() && !self.is_transient()
+            || matches!(self, Self::Sign(_))
+    }
+
     /// Whether asking again may help.
     pub(crate) fn is_transient(&self) -> bool {
         match self {

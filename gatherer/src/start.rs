@@ -49,7 +49,7 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Started> {
     let rest = Rest::new(&config.venue, Arc::clone(&signer), clock)?;
     let dialer = Dialer::new(&config.venue, &config.gatherer_id, signer, clock)?;
     let ports = Ports::bind(&config.listen).await?;
-    let listed = markets::first_look(&rest, &config.markets).await?;
+    let look = markets::first_look(&rest, &config.markets).await?;
     let was_there = config.data_dir.exists();
     let Kept { writer, log, acks, local } = keep_in(config, clock).await.inspect_err(|_| {
         if !was_there {
@@ -58,7 +58,7 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Started> {
         }
     })?;
     let remembered = remembered::load(&config.data_dir, clock.wall_ns().div_euclid(1_000_000_000));
-    let known = Known { listed, remembered };
+    let known = Known { look, remembered };
     Ok(Started { clock, rest, dialer, ports, known, writer, log, acks, local, metrics })
 }
 

@@ -164,6 +164,11 @@ impl Universe {
         true
     }
 
+    /// Does not carry what was asked for by name and is in the exchange's archive.
+    pub(crate) fn leave_out(&mut self, archived: &BTreeSet<String>) {
+        self.choice.tickers.retain(|ticker| !archived.contains(ticker));
+    }
+
     /// The markets to carry now. Those listed by name are always among them.
     pub(crate) fn wanted(&mut self, now_s: i64) -> BTreeSet<Arc<str>> {
         self.next = self.next_change(now_s);

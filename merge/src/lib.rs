@@ -45,6 +45,7 @@ mod output;
 mod place;
 mod quick;
 mod record;
+mod recurring;
 mod replay;
 mod ring;
 mod seen;

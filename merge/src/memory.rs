@@ -24,6 +24,14 @@ pub(crate) enum Seen {
     TooOld,
 }
 
+/// The frame that said a key first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct First {
+    pub(crate) wall_ns: i64,
+    lane: u16,
+    tellers: u16,
+}
+
 /// One key and the frame that said it first.
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
 struct Kept {
@@ -32,8 +40,10 @@ struct Kept {
     wall_ns: i64,
     /// Exchange time relative to the receipt.
     ts_off_ms: i32,
-    /// The lane, mixed: with the receipt it names the frame.
+    /// The lane, shortened: with the receipt it names the frame.
     lane: u16,
+    /// Gatherers that said it since, a bit each; only where `tell` is called.
+    tellers: u16,
 }
 
 /// Keys with the time of what they stand for, the oldest forgotten first.
@@ -47,6 +57,31 @@ pub(crate) struct Memory {
     /// The newest time that was forgotten for want of room.
     forgotten_ms: Option<i64>,
     newest_ms: i64,
+}
+
+impl First {
+    /// Whether it was this very frame.
+    pub(crate) fn is(&self, from: &Provenance) -> bool {
+        (self.wall_ns, self.lane) == (from.wall_ns, lane(from))
+    }
+
+    /// Whether the gatherer of `from` has said it. Of gatherers beyond the sixteenth it is not known.
+    pub(crate) fn is_told_by(&self, from: &Provenance) -> bool {
+        self.tellers & teller(from) != 0
+    }
+
+    /// Whether it came by the same lane. Of sessions 256 apart the answer may be wrong.
+    pub(crate) fn is_of_lane(&self, from: &Provenance) -> bool {
+        self.lane == lane(from)
+    }
+}
+
+impl Seen {
+    /// A copy of what `first` said.
+    pub(crate) fn before(first: First, from: &Provenance) -> Self {
+        let skew_us = (from.wall_ns.saturating_sub(first.wall_ns) / 1000).max(0) as u64;
+        Self::Before { skew_us }
+    }
 }
 
 impl Kept {
@@ -65,7 +100,7 @@ impl Memory {
     /// Takes the memory that `kept` entries need, now.
     pub(crate) fn reserve(&mut self, kept: usize) {
         let key = [u64::MAX; 2];
-        self.ring.reserve(kept, Kept { key, wall_ns: 0, ts_off_ms: 0, lane: 0 });
+        self.ring.reserve(kept, Kept { key, wall_ns: 0, ts_off_ms: 0, lane: 0, tellers: 0 });
         let slots = slots_for(kept.max(self.ring.len()));
         if self.slots.len() < slots {
             self.rebuild(slots);
@@ -73,20 +108,29 @@ impl Memory {
     }
 
     pub(crate) fn look(&mut self, key: u128, ts_ms: i64, age_ms: i64, from: &Provenance) -> Seen {
-        self.index();
-        if let Some(number) = self.find(split(key)) {
-            let first = *self.ring.get(number);
-            if (first.wall_ns, first.lane) == (from.wall_ns, lane(from)) {
-                return Seen::Again;
-            }
-            let skew_us = (from.wall_ns.saturating_sub(first.wall_ns) / 1000).max(0) as u64;
-            return Seen::Before { skew_us };
+        if let Some(first) = self.first(key) {
+            return if first.is(from) { Seen::Again } else { Seen::before(first, from) };
         }
         let aged = ts_ms < self.newest_ms.saturating_sub(age_ms);
         if aged || self.forgotten_ms.is_some_and(|forgotten| ts_ms <= forgotten) {
             return Seen::TooOld;
         }
         Seen::New
+    }
+
+    /// Who said a key first.
+    pub(crate) fn first(&mut self, key: u128) -> Option<First> {
+        self.index();
+        let kept = self.ring.get(self.find(split(key))?);
+        Some(First { wall_ns: kept.wall_ns, lane: kept.lane, tellers: kept.tellers })
+    }
+
+    /// Remembers that the gatherer of `from` said a key too.
+    pub(crate) fn tell(&mut self, key: u128, from: &Provenance) {
+        self.index();
+        if let Some(number) = self.find(split(key)) {
+            self.ring.get_mut(number).tellers |= teller(from);
+        }
     }
 
     pub(crate) fn keep(&mut self, key: u128, ts_ms: i64, from: &Provenance, kept: usize) {
@@ -100,7 +144,8 @@ impl Memory {
         }
         let wall_ms = from.wall_ns.div_euclid(1_000_000);
         let off = ts_ms.saturating_sub(wall_ms).clamp(i32::MIN.into(), i32::MAX.into()) as i32;
-        let entry = Kept { key, wall_ns: from.wall_ns, ts_off_ms: off, lane: lane(from) };
+        let (lane, tellers) = (lane(from), teller(from));
+        let entry = Kept { key, wall_ns: from.wall_ns, ts_off_ms: off, lane, tellers };
         let number = self.ring.push(entry);
         self.newest_ms = self.newest_ms.max(ts_ms);
         if self.ring.len() * 4 > self.slots.len() * 3 {
@@ -186,9 +231,13 @@ fn hash(key: [u64; 2]) -> usize {
     (x ^ x >> 32) as usize
 }
 
+/// The gatherer, and the end of the session's number: sessions that follow each other differ.
 fn lane(from: &Provenance) -> u16 {
-    let lane = from.session.rotate_left(16) ^ u64::from(from.sid) << 8 ^ u64::from(from.gatherer.0);
-    (lane.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as u16
+    u16::from(from.gatherer.0) << 8 | (from.session & 0xff) as u16
+}
+
+fn teller(from: &Provenance) -> u16 {
+    1_u16.checked_shl(from.gatherer.0.into()).unwrap_or(0)
 }
 
 #[cfg(test)]

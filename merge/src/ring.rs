@@ -65,6 +65,13 @@ impl<T: Copy> Ring<T> {
         &self.chunks[at / CHUNK][at % CHUNK]
     }
 
+    /// As [`Self::get`], to be changed; a chunk that a copy shares is copied.
+    pub(crate) fn get_mut(&mut self, number: u32) -> &mut T {
+        let start = self.first & !(CHUNK as u32 - 1);
+        let at = (number.wrapping_sub(start) & MASK) as usize;
+        &mut Arc::make_mut(&mut self.chunks[at / CHUNK])[at % CHUNK]
+    }
+
     /// All entries with their numbers, the oldest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
         (0..self.len).map(|at| {

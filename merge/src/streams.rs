@@ -10,6 +10,7 @@ use crate::{
     memory::{Memory, Seen},
     minutes::Fate,
     record::{LifecycleRecord, Provenance, Record, TickerRecord, TradeRecord},
+    recurring,
     seen::fingerprint,
 };
 
@@ -89,9 +90,9 @@ impl Streams {
         message: &Lifecycle<'_>,
         from: Provenance,
     ) -> Told {
-        let key = fingerprint(&(message.kind, message.msg));
+        let content = fingerprint(&(message.kind, message.msg));
         let ms = from.wall_ns.div_euclid(1_000_000);
-        let seen = self.lifecycle.look(key, ms, i64::MAX, &from);
+        let (seen, key) = recurring::look(&mut self.lifecycle, content, &from);
         told(seen, || {
             self.lifecycle.keep(key, ms, &from, config.messages_kept);
             Record::Lifecycle(Box::new(LifecycleRecord {
@@ -119,9 +120,12 @@ impl Streams {
                 self.tickers.keep(key, ticker.ts_ms, &ticker.from, config.messages_kept);
             }
             Record::Lifecycle(message) => {
-                let key = fingerprint(&(message.kind.as_str(), message.msg.as_str()));
+                let content = fingerprint(&(message.kind.as_str(), message.msg.as_str()));
                 let ms = message.from.wall_ns.div_euclid(1_000_000);
-                self.lifecycle.keep(key, ms, &message.from, config.messages_kept);
+                let (seen, key) = recurring::look(&mut self.lifecycle, content, &message.from);
+                if seen == Seen::New {
+                    self.lifecycle.keep(key, ms, &message.from, config.messages_kept);
+                }
             }
             _ => {}
         }

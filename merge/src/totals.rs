@@ -11,6 +11,8 @@ pub struct Totals {
     pub gatherers: Vec<GathererTotals>,
     /// The canonical side.
     pub canonical: CanonicalTotals,
+    /// Whether the exchange has said last that it does not trade.
+    pub halted: bool,
 }
 
 /// One gatherer's frames.

@@ -94,7 +94,7 @@ impl Merge {
         canonical.markets = self.markets.len() as u64;
         canonical.pending = self.shared.pending as u64;
         canonical.remembered = self.shared.remembered as u64;
-        Totals { gatherers, canonical }
+        Totals { gatherers, canonical, halted: self.shared.halted }
     }
 }
 

@@ -42,27 +42,39 @@ pub struct Metric {
     pub label: Option<Label>,
     /// What it says, one sentence.
     pub help: &'static str,
+    /// Whether it goes on from stored state: then it has no 0 before that state is known.
+    pub survives: bool,
 }
 
 impl Metric {
+    const fn new(name: &'static str, kind: Kind, help: &'static str) -> Self {
+        Self { name, kind, label: None, help, survives: false }
+    }
+
     /// A counter without label.
     pub const fn counter(name: &'static str, help: &'static str) -> Self {
-        Self { name, kind: Kind::Counter, label: None, help }
+        Self::new(name, Kind::Counter, help)
     }
 
     /// A gauge without label.
     pub const fn gauge(name: &'static str, help: &'static str) -> Self {
-        Self { name, kind: Kind::Gauge, label: None, help }
+        Self::new(name, Kind::Gauge, help)
     }
 
     /// A histogram without label.
     pub const fn histogram(name: &'static str, help: &'static str) -> Self {
-        Self { name, kind: Kind::Histogram, label: None, help }
+        Self::new(name, Kind::Histogram, help)
     }
 
     /// The same, told apart by a label.
     pub const fn by(mut self, label: &'static str, values: &'static [&'static str]) -> Self {
         self.label = Some((label, values));
+        self
+    }
+
+    /// The same, but it survives restarts.
+    pub const fn surviving(mut self) -> Self {
+        self.survives = true;
         self
     }
 }
@@ -104,7 +116,7 @@ pub fn install() -> anyhow::Result<PrometheusHandle> {
 }
 
 /// Gives every metric its help, and every counter whose labels are known its 0: a rate over a first increment is
-/// seen only if there was a 0 before it.
+/// seen only if there was a 0 before it. One that survives restarts would seem to grow from 0 to what it was.
 pub fn describe(lists: &[&'static [Metric]], version: &'static str) {
     for metric in lists.iter().copied().flatten() {
         match metric.kind {
@@ -112,7 +124,7 @@ pub fn describe(lists: &[&'static [Metric]], version: &'static str) {
             Kind::Gauge => metrics::describe_gauge!(metric.name, metric.help),
             Kind::Histogram => metrics::describe_histogram!(metric.name, metric.help),
         }
-        if metric.kind == Kind::Counter {
+        if metric.kind == Kind::Counter && !metric.survives {
             begin(metric);
         }
     }

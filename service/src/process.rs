@@ -2,9 +2,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use metrics::{counter, gauge};
 use nix::sys::statvfs::statvfs;
+use nix::time::{ClockId, clock_gettime};
 
 /// Linux counts processor time in these for every program, whatever the kernel's own clock.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -19,7 +22,7 @@ pub(crate) fn sample(data_dir: &Path) {
         gauge!("process_resident_memory_bytes").set(used.resident_bytes);
         gauge!("process_virtual_memory_bytes").set(used.virtual_bytes);
         gauge!("process_threads").set(used.threads);
-        if let Some(boot) = boot_time(&fs::read_to_string("/proc/stat").unwrap_or_default()) {
+        if let Some(boot) = *BOOT.get_or_init(boot_time) {
             gauge!("process_start_time_seconds").set(boot + used.started_seconds);
         }
     }
@@ -64,8 +67,13 @@ impl Used {
 }
 
 /// Unix time of the machine's start.
-fn boot_time(stat: &str) -> Option<f64> {
-    stat.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()
+/// Asked once: the wall clock is corrected now and then, and every other answer would look like a restart.
+static BOOT: OnceLock<Option<f64>> = OnceLock::new();
+
+/// The machine's start, Unix time. Not from /proc/stat: a unit with `ProcSubset=pid` does not see it.
+fn boot_time() -> Option<f64> {
+    let seconds = |clock| Some(Duration::from(clock_gettime(clock).ok()?).as_secs_f64());
+    Some(seconds(ClockId::CLOCK_REALTIME)? - seconds(ClockId::CLOCK_BOOTTIME)?)
 }
 
 fn open_files_max(limits: &str) -> Option<f64> {
@@ -93,11 +101,20 @@ mod tests {
     }
 
     #[test]
-    fn limits_and_boot_time_are_found_by_their_names() {
+    fn the_machines_start_is_what_the_kernel_says() {
+        let stat = fs::read_to_string("/proc/stat").expect("a machine that hides nothing");
+        let line = stat.lines().find_map(|line| line.strip_prefix("btime ")).expect("a start");
+        let told: f64 = line.trim().parse().expect("a number");
+        let ours = boot_time().expect("two clocks");
+        // It counts whole seconds.
+        assert!((ours - told).abs() < 2.0, "{ours}, the kernel says {told}");
+    }
+
+    #[test]
+    fn limits_are_found_by_their_names() {
         let limits =
             "Limit     Soft Limit   Hard Limit   Units\nMax open files   1024   4096   files\n";
         assert_eq!(open_files_max(limits), Some(1_024.0));
         assert_eq!(open_files_max("Max open files   unlimited   unlimited   files"), None);
-        assert_eq!(boot_time("cpu 1 2\nbtime 1700000000\n"), Some(1_700_000_000.0));
     }
 }

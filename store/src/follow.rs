@@ -244,7 +244,7 @@ impl<R: Rows> Follower<'_, R> {
             let pause = attempts.failed();
             self.failed(&error, attempts.count());
             if self.stop.is_cancelled() && attempts.count() >= TRIES_AT_STOP {
-                self.given_up(attempts.count());
+                self.given_up(&error, attempts.count());
                 return Ok(false);
             }
             tokio::select! {
@@ -266,11 +266,12 @@ impl<R: Rows> Follower<'_, R> {
         Ok(true)
     }
 
-    fn given_up(&self, attempts: u32) {
+    fn given_up(&self, error: &StoreError, attempts: u32) {
         tracing::error!(
             component = "store",
             event = "insert_failed",
             sink = self.config.name,
+            category = error.category().as_str(),
             attempts,
             "the program stops before the store took the batch; the log keeps it"
         );

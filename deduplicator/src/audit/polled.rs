@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::Audit;
-use crate::book::stored::{book, book_at_seq, head_at, hole_at};
+use crate::book::stored::{book, book_at_seq, head_at, touches_a_hole};
 use crate::book::surface::Past;
 use crate::pipeline::{About, Question};
 
@@ -149,10 +149,8 @@ async fn found(past: &Past, ticker: &str, shown: &Book, at_ms: i64) -> Result<Op
     let (first, last) =
         (head_at(client, ticker, from_ms).await?, head_at(client, ticker, to_ms).await?);
     let (Some(first), Some(last)) = (first, last) else { return Ok(None) };
-    for moment_ms in [from_ms, at_ms, to_ms] {
-        if hole_at(client, ticker, moment_ms).await?.is_some() {
-            return Ok(None);
-        }
+    if touches_a_hole(client, ticker, (from_ms, to_ms)).await? {
+        return Ok(None);
     }
     let Some(before) = book_at_seq(client, ticker, first.seq).await? else { return Ok(None) };
     if before == *shown {

@@ -33,7 +33,7 @@ impl Audit {
         for (sid, held) in markets.into_iter().filter(|(_, held)| held.seq > 0) {
             let compared = async {
                 self.compare_events(past, sid, &held).await?;
-                self.compare_latest(past, sid, &held.ticker).await
+                self.compare_latest(past, sid, &held).await
             };
             if let Err(error) = compared.await {
                 let (error, market) = (format!("{:#}", anyhow::Error::new(error)), held.ticker);
@@ -53,12 +53,13 @@ impl Audit {
         Ok(())
     }
 
-    async fn compare_latest(&self, past: &Past, sid: u32, ticker: &str) -> Result<(), Error> {
-        let mut found = self.latest_difference(past, sid, ticker).await?;
+    async fn compare_latest(&self, past: &Past, sid: u32, held: &Held) -> Result<(), Error> {
+        let ticker = &*held.ticker;
+        let mut found = self.latest_difference(past, sid, held).await?;
         if found.is_some() && past.stored().await {
             // A batch that the server took in pieces is whole by now.
             tokio::time::sleep(LOOK_AGAIN).await;
-            found = self.latest_difference(past, sid, ticker).await?;
+            found = self.latest_difference(past, sid, held).await?;
         }
         self.tally.latest_levels.checked("latest_levels");
         let Some(difference) = found else { return Ok(()) };
@@ -71,12 +72,14 @@ impl Audit {
         Ok(())
     }
 
+    /// `stored`: what was held before everything was stored; rows older than it that are missing show.
     async fn latest_difference(
         &self,
         past: &Past,
         sid: u32,
-        ticker: &str,
+        stored: &Held,
     ) -> Result<Option<Difference>, Error> {
+        let ticker = &*stored.ticker;
         let client = past.store.client();
         let latest: Vec<LatestLevel> = client
             .query("SELECT ?fields FROM latest_levels FINAL WHERE market_ticker = ?")
@@ -89,10 +92,8 @@ impl Audit {
         let found = book(resting.map(|level| (level.side, level.price, level.size)));
         let (ours, foreign): (Vec<_>, Vec<_>) =
             latest.into_iter().partition(|level| level.seq <= held.seq);
-        let expected = match ours.iter().map(|level| level.seq).max() {
-            Some(seq) => book_at_seq(client, ticker, seq).await?.unwrap_or_default(),
-            None => Book::new(),
-        };
+        let newest = ours.iter().map(|level| level.seq).max().unwrap_or(0).max(stored.seq);
+        let expected = book_at_seq(client, ticker, newest).await?.unwrap_or_default();
         let is_right = found == expected && foreign.is_empty();
         let surplus = places(&found, &expected);
         Ok((!is_right).then_some(Difference { foreign, surplus }))

@@ -134,11 +134,7 @@ pub(crate) async fn book_at_seq(
 }
 
 /// The hole that covers a moment, if one does.
-pub(crate) async fn hole_at(
-    client: &Client,
-    ticker: &str,
-    at_ms: i64,
-) -> Result<Option<Hole>, Error> {
+async fn hole_at(client: &Client, ticker: &str, at_ms: i64) -> Result<Option<Hole>, Error> {
     client
         .query(
             "SELECT era, from_clock, to_clock, from_ts, to_ts, toString(cause) AS cause, \
@@ -151,6 +147,26 @@ pub(crate) async fn hole_at(
         .bind(at_ms)
         .fetch_optional()
         .await
+}
+
+/// Whether something is missing anywhere in a span.
+pub(crate) async fn touches_a_hole(
+    client: &Client,
+    ticker: &str,
+    (from_ms, to_ms): (i64, i64),
+) -> Result<bool, Error> {
+    let holes: u64 = client
+        .query(
+            "SELECT count() FROM gaps FINAL WHERE market_ticker = ? AND cause != 'covered_again' \
+             AND from_ts <= fromUnixTimestamp64Milli(toInt64(?), 'UTC') \
+             AND to_ts >= fromUnixTimestamp64Milli(toInt64(?), 'UTC')",
+        )
+        .bind(ticker)
+        .bind(to_ms)
+        .bind(from_ms)
+        .fetch_one()
+        .await?;
+    Ok(holes > 0)
 }
 
 /// A book of stored levels; what cannot be a level is left out, and shows as a difference.

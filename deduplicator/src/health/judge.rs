@@ -89,6 +89,11 @@ fn flow(status: &Status, reasons: &mut Vec<String>) {
     if is_long && status.frames_last_5m > 0 && status.events_last_5m == 0 {
         reasons.push("frames come, but no event was made of them for five minutes".to_owned());
     }
+    let connected = status.gatherers.iter().any(|gatherer| gatherer.connected);
+    if is_long && connected && status.frames_last_5m == 0 && !status.totals.halted {
+        let silent = "trading is on, but no frame has come from any gatherer for five minutes";
+        reasons.push(silent.to_owned());
+    }
     match losses(status) {
         0 => {}
         1 => reasons.push("a hole was recorded in the last hour".to_owned()),
@@ -176,6 +181,15 @@ mod tests {
         let mut young = status(&[true]);
         quiet(299.0)(&mut young);
         assert_eq!(judge(&young).0, Word::Ok);
+    }
+
+    #[test]
+    fn silence_degrades_unless_the_exchange_does_not_trade() {
+        let reason = "trading is on, but no frame has come from any gatherer for five minutes";
+        check(|status| status.uptime_seconds = 301.0, Word::Degraded, reason);
+        let mut halted = status(&[true]);
+        (halted.uptime_seconds, halted.totals.halted) = (301.0, true);
+        assert_eq!(judge(&halted).0, Word::Ok);
     }
 
     #[test]

@@ -10,7 +10,9 @@ pub(crate) fn gauges(status: &Status) {
     program(status);
     status.gatherers.iter().for_each(stream);
     status.totals.gatherers.iter().for_each(gatherer);
-    canonical(&status.totals.canonical);
+    if status.is_shown {
+        canonical(&status.totals.canonical);
+    }
     latency(status);
     stores(status);
 }

@@ -73,7 +73,7 @@ pub fn check_tickers(
     left.into_iter().cloned().collect()
 }
 
-/// Compares lifecycle messages; gives those that are missing.
+/// Compares lifecycle messages; gives those that are missing, as often as they are.
 pub fn check_lifecycle(truth: &Truth, rows: &[LifecycleRow], report: &mut Report) -> Vec<String> {
     report.count("lifecycle messages", rows.len() as u64);
     let mut times: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
@@ -93,9 +93,8 @@ pub fn check_lifecycle(truth: &Truth, rows: &[LifecycleRow], report: &mut Report
             report.faults_of(FaultKind::Twice, found - due, || {
                 format!("lifecycle {body} stands there {found} times, it happened {due} times")
             });
-        } else if found == 0 {
-            missing.push(body.to_owned());
         }
+        missing.extend((found..due).map(|_| body.to_owned()));
     }
     missing
 }

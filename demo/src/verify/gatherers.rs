@@ -8,7 +8,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::Witness;
-use super::stores::{all, client, lifecycle, tickers};
+use super::stores::{all, client, lifecycle_frames, tickers};
 use crate::oracle::{
     Coverage, FaultKind, Missing, Report, TickerTruth, Truth, Wanted, check_coverage,
 };
@@ -88,8 +88,8 @@ pub(super) async fn unseen(
     unseen: Unseen,
     report: &mut Report,
 ) -> anyhow::Result<u64> {
-    let (mut had_trades, mut had_tickers, mut had_lifecycle) =
-        (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let (mut had_trades, mut had_tickers) = (BTreeSet::new(), BTreeSet::new());
+    let mut had_lifecycle: BTreeMap<String, usize> = BTreeMap::new();
     for witness in witnesses {
         let client = client(&witness.url);
         if !unseen.trades.is_empty() {
@@ -99,7 +99,10 @@ pub(super) async fn unseen(
             had_tickers.extend(tickers(&client).await?);
         }
         if !unseen.lifecycle.is_empty() {
-            had_lifecycle.extend(lifecycle(&client).await?);
+            for (body, times) in counted(lifecycle_frames(&client).await?) {
+                let most = had_lifecycle.entry(body).or_default();
+                *most = times.max(*most);
+            }
         }
     }
     let mut lost = |what: String| report.fault(FaultKind::Lost, || what);
@@ -109,10 +112,23 @@ pub(super) async fn unseen(
     for ticker in unseen.tickers.intersection(&had_tickers) {
         lost(format!("{ticker:?}, which a gatherer received"));
     }
-    for body in unseen.lifecycle.iter().filter(|body| had_lifecycle.contains(*body)) {
-        lost(format!("lifecycle {body}, which a gatherer received"));
+    let due = counted(truth.lifecycle.iter().cloned());
+    for (body, absent) in counted(unseen.lifecycle.iter().cloned()) {
+        let of = |times: &BTreeMap<String, usize>| times.get(&body).copied().unwrap_or_default();
+        let found = of(&due).saturating_sub(absent);
+        for _ in 0..of(&had_lifecycle).saturating_sub(found).min(absent) {
+            lost(format!("lifecycle {body}, which a gatherer received"));
+        }
     }
     Ok(missed(truth, &unseen, &had_trades, &had_tickers))
+}
+
+fn counted(bodies: impl IntoIterator<Item = String>) -> BTreeMap<String, usize> {
+    let mut times = BTreeMap::new();
+    for body in bodies {
+        *times.entry(body).or_default() += 1;
+    }
+    times
 }
 
 /// How many nobody received although somebody had received others of that market before.

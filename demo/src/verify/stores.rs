@@ -174,11 +174,18 @@ pub(super) async fn tickers(client: &Client) -> anyhow::Result<Vec<TickerRow>> {
     all(client, sql).await?.into_iter().map(checked).collect()
 }
 
+const LIFECYCLE: &str =
+    "concat(kind, ' ', if(market_ticker = '', event_ticker, market_ticker), ' ', event_type)";
+
 /// Every row of `market_lifecycle`.
 pub(super) async fn lifecycle(client: &Client) -> anyhow::Result<Vec<LifecycleRow>> {
-    let sql = "SELECT concat(kind, ' ', if(market_ticker = '', event_ticker, market_ticker), ' ', \
-               event_type) FROM market_lifecycle";
-    all(client, sql).await
+    all(client, &format!("SELECT {LIFECYCLE} FROM market_lifecycle")).await
+}
+
+/// The same of a gatherer's store, where a frame that came twice stands twice.
+pub(super) async fn lifecycle_frames(client: &Client) -> anyhow::Result<Vec<LifecycleRow>> {
+    let frames = "GROUP BY session, source_sid, source_seq";
+    all(client, &format!("SELECT any({LIFECYCLE}) FROM market_lifecycle {frames}")).await
 }
 
 /// The rows of `gaps` that stand.

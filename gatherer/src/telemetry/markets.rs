@@ -1,5 +1,6 @@
 //! One function per event of what follows the markets and asks over REST.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use metrics::{counter, gauge};
@@ -29,6 +30,18 @@ pub(crate) fn moved(markets: usize) {
             event = "markets_moved",
             markets,
             "connections are evened out"
+        );
+    }
+}
+
+/// Markets that were asked for by name have no feed any more.
+pub(crate) fn archived(tickers: &BTreeSet<String>) {
+    for ticker in tickers {
+        tracing::warn!(
+            component = "markets",
+            event = "market_archived",
+            market = ticker,
+            "it is settled and in the exchange's archive; take it out of MARKET_TICKERS"
         );
     }
 }

@@ -35,6 +35,21 @@ async fn each_mistake_is_named_and_no_folder_is_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_market_in_the_archive_is_left_out_and_stops_only_a_start_for_it_alone() {
+    let venue = Venue::open(&["--markets", "2"]).await;
+    let (old, live) = ("KXOLD-26-A", "KXBTC15M-26S00000-A");
+    for order in ["create", "settle", "archive"] {
+        venue.tell("markets", &format!(r#"{{"do":"{order}","ticker":"{old}"}}"#)).await;
+    }
+    let said = said(&venue, &["--market-tickers", old]).await;
+    assert!(said.contains("MARKET_TICKERS") && said.contains("archive"), "{said}");
+    let both = format!("{old},{live}");
+    let gatherer = venue.gatherer("east", &["--market-tickers", &both]).await;
+    gatherer.until("markets", |health| health["connections"][0]["markets"] == 1).await;
+    gatherer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_taken_port_is_named_with_its_variable() {
     let venue = Venue::open(&["--markets", "2"]).await;
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -96,6 +96,22 @@ async fn too_many_requests_are_answered_by_silence() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_was_withdrawn_makes_no_storm_of_requests() {
+    let venue = Venue::open(&["--markets", "230", "--rate", "50"]).await;
+    let gatherer = venue.gatherer("east", &["--poll-every-secs", "2"]).await;
+    until_kept(&gatherer, 3).await;
+    venue.tell("faults", r#"{"kind":"forbid","seconds":9}"#).await;
+    let asked = async || venue.status().await["rest_requests"].as_u64().expect("a number");
+    let (before, kept) = (asked().await, 3);
+    // The polls go on by themselves when it is over.
+    until_kept(&gatherer, kept + 6).await;
+    // Three rounds of three and their limits; split in halves, one refused round would make 459.
+    let asked = asked().await - before;
+    assert!(asked < 100, "{asked} requests");
+    gatherer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_operator_polls_one_book_and_is_told_what_was_kept() {
     let venue = Venue::open(&["--markets", "3", "--rate", "50"]).await;
     let flags = ["--poll-every-secs", "0", "--admin-token", "t"];

@@ -53,7 +53,7 @@ fn the_metrics_page_is_made_of_the_lists() {
     for (title, list) in lists() {
         write!(page, "\n## {title}\n\n| metric | type | label | says |\n|---|---|---|---|\n")
             .expect("text");
-        for Metric { name, kind, label, help } in list {
+        for Metric { name, kind, label, help, .. } in list {
             let kind = match kind {
                 Kind::Counter => "counter",
                 Kind::Gauge => "gauge",
