@@ -1,17 +1,18 @@
 //! Metadata of markets, events and series: asked over REST in rounds, and for single markets when a
 //! lifecycle message says that something changed; kept in the catalog with their history.
 
+mod left;
 mod rest;
 
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use catalog::{Catalog, Changes, EventMeta, MarketFilter, MarketMeta, SeriesMeta};
+use catalog::{Catalog, Changes, EventMeta, MarketMeta, SeriesMeta};
 use exchange::rest::request::{self, MarketsQuery};
 use exchange::rest::{
-    EventMetadata, MarketMetadata, Page, SeriesMetadata, events_metadata, markets_metadata,
-    series_metadata,
+    EventMetadata, MarketMetadata, Page, Request, SeriesMetadata, events_metadata,
+    markets_metadata, series_metadata,
 };
 use service::clock::Clock;
 use tokio::sync::mpsc;
@@ -26,13 +27,6 @@ pub(crate) use rest::Rest;
 const PAGE_MAX: u32 = 1_000;
 /// A list that does not end is a fault of the server.
 const PAGES_MAX: usize = 1_000;
-/// Tickers asked about in one request: the URL stays under 8 KB.
-const ASKED_MAX: usize = 100;
-/// Markets that left the list of open ones and are not at their end, asked about in one round.
-const LEFT_MAX: usize = 5_000;
-/// Statuses that do not last. A lifecycle message tells of their end too, but nobody may have heard it.
-const UNSETTLED: [&str; 7] =
-    ["active", "inactive", "closed", "disputed", "determined", "amended", "initialized"];
 /// Lifecycle messages come in crowds, and REST may not know a market yet when its message comes.
 const GATHER: Duration = Duration::from_secs(2);
 /// Series change rarely and come as one long list: every so many rounds.
@@ -105,7 +99,8 @@ impl Metadata {
             while let Ok(ticker) = self.asked.try_recv() {
                 tickers.insert(ticker);
             }
-            if let Err(error) = self.named(tickers.into_iter().collect()).await {
+            let tickers: Vec<String> = tickers.into_iter().collect();
+            if let Err(error) = self.named(&tickers).await {
                 told(error, true);
             }
         }
@@ -118,24 +113,29 @@ impl Metadata {
             let series: Vec<SeriesMeta> = told_page(page)?.items.into_iter().map(series).collect();
             add(&mut all, self.catalog.upsert_series(&series, self.now_ms()).await?);
         }
-        let mut cursor = None;
+        add(&mut all, self.events(|cursor| request::events(Some("open"), cursor)).await?);
+        add(&mut all, self.events(request::multivariate_events).await?);
+        add(&mut all, self.open_markets(number).await?);
+        Ok(all)
+    }
+
+    async fn events(&self, asked: impl Fn(Option<&str>) -> Request) -> anyhow::Result<Changes> {
+        let (mut all, mut cursor) = (Changes::default(), None);
         for _ in 0..PAGES_MAX {
-            let asked = request::events(Some("open"), cursor.as_deref());
+            let asked = asked(cursor.as_deref());
             let page = told_page(events_metadata(&self.rest.get(&asked).await?))?;
             let events: Vec<EventMeta> = page.items.into_iter().map(event).collect();
             add(&mut all, self.catalog.upsert_events(&events, self.now_ms()).await?);
             cursor = page.cursor;
             if cursor.is_none() {
-                break;
+                return Ok(all);
             }
         }
-        anyhow::ensure!(cursor.is_none(), "the exchange's list of events has no end");
-        add(&mut all, self.open_markets().await?);
-        Ok(all)
+        anyhow::bail!("the exchange's list of events has no end")
     }
 
     /// All open markets, then those that were open and are no longer listed: how did they end?
-    async fn open_markets(&self) -> anyhow::Result<Changes> {
+    async fn open_markets(&self, round: u64) -> anyhow::Result<Changes> {
         let (mut all, mut open, mut cursor) = (Changes::default(), HashSet::new(), None);
         for _ in 0..PAGES_MAX {
             let asked = request::markets(&MarketsQuery {
@@ -154,42 +154,7 @@ impl Metadata {
             }
         }
         anyhow::ensure!(cursor.is_none(), "the exchange's list of markets has no end");
-        let left = self.left(&open).await?;
-        if !left.is_empty() {
-            add(&mut all, self.named(left).await?);
-        }
-        Ok(all)
-    }
-
-    /// Markets that the exchange does not list as open and that have not come to their end, as far as the catalog knows.
-    async fn left(&self, open: &HashSet<String>) -> anyhow::Result<Vec<String>> {
-        let mut left = Vec::new();
-        for status in UNSETTLED {
-            let status = Some(status.to_owned());
-            let mut filter = MarketFilter { status, ..MarketFilter::default() };
-            while left.len() < LEFT_MAX {
-                let page = self.catalog.markets(&filter).await?;
-                let Some(last) = page.last() else { break };
-                filter.after.clone_from(&last.stored.meta.ticker);
-                let tickers = page.into_iter().map(|market| market.stored.meta.ticker);
-                left.extend(tickers.filter(|ticker| !open.contains(ticker)));
-            }
-        }
-        left.truncate(LEFT_MAX);
-        Ok(left)
-    }
-
-    /// Asks about markets by name.
-    async fn named(&self, tickers: Vec<String>) -> anyhow::Result<Changes> {
-        let mut all = Changes::default();
-        for chunk in tickers.chunks(ASKED_MAX) {
-            let limit = Some(PAGE_MAX);
-            let asked =
-                request::markets(&MarketsQuery { tickers: chunk, limit, ..Default::default() });
-            let page = told_page(markets_metadata(&self.rest.get(&asked).await?))?;
-            let markets: Vec<MarketMeta> = page.items.into_iter().map(market).collect();
-            add(&mut all, self.catalog.upsert_markets(&markets, self.now_ms()).await?);
-        }
+        add(&mut all, self.ends(&open, round).await?);
         Ok(all)
     }
 

@@ -169,14 +169,25 @@ pub(crate) async fn series(State(app): State<App>) -> Json<Value> {
 }
 
 pub(crate) async fn events(State(app): State<App>, RawQuery(query): RawQuery) -> Response {
-    let query = Query::parse(query.as_deref());
+    events_page(&app, query.as_deref(), false)
+}
+
+pub(crate) async fn multivariate_events(
+    State(app): State<App>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    events_page(&app, query.as_deref(), true)
+}
+
+fn events_page(app: &App, query: Option<&str>, multivariate: bool) -> Response {
+    let query = Query::parse(query);
     let limit = match query.limit("GetEvents", 200, 200) {
         Ok(limit) => limit,
         Err(refusal) => return refusal,
     };
     let from = position_of(query.one("cursor")).unwrap_or(0) as usize;
     let hub = app.hub.lock();
-    let all = events_of(&hub, &query);
+    let all = events_of(&hub, &query, multivariate);
     let page = all.iter().skip(from).take(limit);
     let list: Vec<Value> = page.cloned().collect();
     let next = from + list.len();
@@ -184,13 +195,13 @@ pub(crate) async fn events(State(app): State<App>, RawQuery(query): RawQuery) ->
     Json(json!({"events": list, "cursor": cursor})).into_response()
 }
 
-/// Events in the order of their birth, without multivariate ones.
-fn events_of(hub: &Hub, query: &Query) -> Vec<Value> {
+/// Events in the order of their birth.
+fn events_of(hub: &Hub, query: &Query, multivariate: bool) -> Vec<Value> {
     let nested = query.one("with_nested_markets") == Some("true");
     let mut events: Vec<Map<String, Value>> = Vec::new();
     let wanted = hub.markets.iter().filter(|(_, market)| {
         let naming = &market.naming;
-        !naming.is_multivariate()
+        naming.is_multivariate() == multivariate
             && query.one("series_ticker").is_none_or(|series| series == &*naming.series_ticker)
             && query.one("status").is_none_or(|status| status == market.status.filter())
     });

@@ -147,6 +147,7 @@ fn router(app: App) -> Router {
         .route("/markets/{ticker}/orderbook", get(rest::orderbook))
         .route("/series", get(rest::series))
         .route("/events", get(rest::events))
+        .route("/events/multivariate", get(rest::multivariate_events))
         .route("/account/limits", get(rest::account_limits))
         .route("/account/endpoint_costs", get(rest::endpoint_costs))
         .layer(axum::middleware::from_fn_with_state(app.clone(), crate::limits::limit));

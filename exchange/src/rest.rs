@@ -22,8 +22,8 @@ pub use answers::{
 pub use books::{RestBook, orderbook, orderbooks};
 pub use error::{ErrorBody, RestError, rest_error_text};
 pub use metadata::{
-    EventMetadata, MarketMetadata, Page, SeriesMetadata, events_metadata, markets_metadata,
-    series_metadata,
+    EventMetadata, MarketMetadata, Page, SeriesMetadata, events_metadata, market_metadata,
+    markets_metadata, series_metadata,
 };
 pub use request::{API_ROOT, MarketsQuery, Request, TradesQuery};
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use exchange::rest::Request;
+use reqwest::StatusCode;
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use rustls::{ClientConfig, RootCertStore};
@@ -17,6 +18,9 @@ const CONNECT_MAX: Duration = Duration::from_secs(5);
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// Between two requests: five a second, a quarter of what the smallest account may.
 const PAUSE: Duration = Duration::from_millis(200);
+/// Before it is asked again after "too many requests", or while it is not available.
+const PAUSE_MAX: Duration = Duration::from_secs(13);
+const TRIES_MAX: u32 = 5;
 
 /// The interface.
 pub(crate) struct Rest {
@@ -38,19 +42,45 @@ impl Rest {
 
     /// The body of a good answer.
     pub(crate) async fn get(&self, request: &Request) -> anyhow::Result<String> {
-        tokio::time::sleep(PAUSE).await;
+        let told = self.ask(request).await?;
+        told.with_context(|| format!("{}{} does not exist", self.host, request.path()))
+    }
+
+    /// The body of a good answer; `None`: the exchange knows nothing of what was asked about.
+    pub(crate) async fn find(&self, request: &Request) -> anyhow::Result<Option<String>> {
+        self.ask(request).await
+    }
+
+    /// Patient: an exchange that has had enough is asked again, later and later, before a round is given up.
+    async fn ask(&self, request: &Request) -> anyhow::Result<Option<String>> {
+        let mut pause = PAUSE;
+        for tried in 1.. {
+            tokio::time::sleep(pause).await;
+            let (status, body) = self.once(request).await?;
+            if status.is_success() {
+                return Ok(Some(body));
+            }
+            let error = exchange::RestError::of(status.as_u16(), &body);
+            if error == exchange::RestError::NotFound {
+                return Ok(None);
+            }
+            if !error.is_transient() || tried == TRIES_MAX {
+                let said = exchange::rest_error_text(&body);
+                anyhow::bail!("{}{} answered {status}: {said}", self.host, request.path());
+            }
+            pause = (pause * 4).min(PAUSE_MAX);
+        }
+        unreachable!("the loop ends by itself")
+    }
+
+    async fn once(&self, request: &Request) -> anyhow::Result<(StatusCode, String)> {
         let failed = || format!("cannot ask {}{} (REST_URL)", self.host, request.path());
         let url = format!("{}{}", self.host, request.target());
         let answer = self.http.get(url).send().await.map_err(reqwest::Error::without_url);
         let answer = answer.with_context(failed)?;
         let status = answer.status();
         let body = answer.text().await.map_err(reqwest::Error::without_url);
-        let body = body.with_context(failed)?;
-        if !status.is_success() {
-            let said = exchange::rest_error_text(&body);
-            anyhow::bail!("{}{} answered {status}: {said}", self.host, request.path());
-        }
-        Ok(body)
+        Ok((status, body.with_context(failed)?))
     }
 }
 

@@ -165,6 +165,14 @@ impl Sim {
         answer["connections"].as_u64().context("POST /sim/faults does not say whom it met")
     }
 
+    /// Does something to one market: `{"do":"settle","ticker":"KX..."}`.
+    ///
+    /// # Errors
+    /// When the simulator does not accept it.
+    pub async fn market(&self, order: &Value) -> anyhow::Result<()> {
+        self.post("markets", order).await.map(drop)
+    }
+
     /// Nothing happens at the exchange from here on; what happened is on its way or delivered.
     ///
     /// # Errors

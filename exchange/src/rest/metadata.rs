@@ -82,20 +82,32 @@ pub struct SeriesMetadata {
 
 /// Reads `GET /markets`.
 pub fn markets_metadata(body: &str) -> Result<Page<MarketMetadata>, BadBody> {
-    page("a page of markets", "markets", body, |mut fields| {
-        Ok(MarketMetadata {
-            ticker: fields.needed("ticker")?,
-            event_ticker: fields.needed("event_ticker")?,
-            status: fields.needed("status")?,
-            open_ms: fields.time("open_time")?,
-            close_ms: fields.time("close_time")?,
-            result: fields.text("result"),
-            body: fields.body(),
-        })
+    page("a page of markets", "markets", body, market_of)
+}
+
+/// Reads `GET /historical/markets/{ticker}`, and `GET /markets/{ticker}`.
+pub fn market_metadata(body: &str) -> Result<MarketMetadata, BadBody> {
+    let what = "a market";
+    let mut answer: Map<String, Value> = read(what, body)?;
+    match answer.remove("market") {
+        Some(Value::Object(map)) => market_of(Fields { what, map }),
+        _ => Err(BadBody { what, detail: "no market".to_owned() }),
+    }
+}
+
+fn market_of(mut fields: Fields) -> Result<MarketMetadata, BadBody> {
+    Ok(MarketMetadata {
+        ticker: fields.needed("ticker")?,
+        event_ticker: fields.needed("event_ticker")?,
+        status: fields.needed("status")?,
+        open_ms: fields.time("open_time")?,
+        close_ms: fields.time("close_time")?,
+        result: fields.text("result"),
+        body: fields.body(),
     })
 }
 
-/// Reads `GET /events`.
+/// Reads `GET /events` and `GET /events/multivariate`.
 pub fn events_metadata(body: &str) -> Result<Page<EventMetadata>, BadBody> {
     page("a page of events", "events", body, |mut fields| {
         Ok(EventMetadata {
@@ -199,6 +211,8 @@ mod tests {
         );
         let mut page = markets_metadata(&body).unwrap();
         assert_eq!(page.cursor, None);
+        let alone = body.replace("s\":[", "\":").replace("],\"cursor\":\"\"", "");
+        assert_eq!(market_metadata(&alone).as_ref(), Ok(&page.items[0]), "{alone}");
         page.items.remove(0)
     }
 

@@ -139,6 +139,11 @@ pub fn events(status: Option<&str>, cursor: Option<&str>) -> Request {
     Request::new("/events").with("status", status).with("limit", Some(200)).with("cursor", cursor)
 }
 
+/// `GET /events/multivariate`: those that `GET /events` leaves out.
+pub fn multivariate_events(cursor: Option<&str>) -> Request {
+    Request::new("/events/multivariate").with("limit", Some(200)).with("cursor", cursor)
+}
+
 /// `GET /series`
 pub fn series() -> Request {
     Request::new("/series")

@@ -60,6 +60,7 @@ async fn runs(story: &mut Story, url: Option<String>) -> anyhow::Result<()> {
     let first = catalog.markets(&MarketFilter::default()).await?;
     let first = first.first().context("no market is known after the first round")?;
     polled(&story.fleet, &first.stored.meta.ticker, url.as_deref())?;
+    archived(story, &catalog).await?;
     // One that ends after it was open, and one that changes and goes on.
     story
         .until("markets that changed and markets that ended", async |_| {
@@ -89,6 +90,22 @@ async fn runs(story: &mut Story, url: Option<String>) -> anyhow::Result<()> {
     catalog.close().await;
     ensure!(file.exists() == url.is_none(), "the catalog is not where it was told to be");
     Ok(())
+}
+
+/// One that is settled and archived before anybody asks how it ended.
+async fn archived(story: &mut Story, catalog: &Catalog) -> anyhow::Result<()> {
+    let filter = MarketFilter { status: Some("active".to_owned()), ..MarketFilter::default() };
+    let active = catalog.markets(&filter).await?;
+    let ticker = &active.last().context("no market is active")?.stored.meta.ticker;
+    for order in ["settle", "archive"] {
+        story.fleet.sim()?.market(&json!({"do": order, "ticker": ticker})).await?;
+    }
+    story
+        .until("the end of a market in the archive", async |_| {
+            let market = catalog.market(ticker).await?.context("it was known")?;
+            Ok(market.stored.meta.status == "finalized")
+        })
+        .await
 }
 
 /// An operator has books polled, of a market and of one that there is not.
@@ -155,10 +172,6 @@ async fn metadata_have_history(catalog: &Catalog) -> anyhow::Result<()> {
         ensure!(bodies && times, "{}: {history:?}", stored.meta.ticker);
         ensure!(history.last().map(|last| &last.body) == Some(&stored.meta.body));
     }
-    // Events of multivariate markets are made by their markets and not listed.
-    let single = markets.iter().map(|market| &market.stored.meta.event_ticker);
-    let single: BTreeSet<&String> = single.filter(|event| !event.starts_with("KXMVE")).collect();
-    ensure!(!single.is_empty(), "no single markets");
     let events = catalog.events(None, "", 1_000).await?;
     let series: BTreeSet<String> =
         catalog.series("", 1_000).await?.into_iter().map(|series| series.meta.ticker).collect();
@@ -166,8 +179,7 @@ async fn metadata_have_history(catalog: &Catalog) -> anyhow::Result<()> {
         ensure!(series.contains(&event.meta.series_ticker), "no series of {event:?}");
     }
     let listed: BTreeSet<&String> = events.iter().map(|event| &event.meta.ticker).collect();
-    let open = markets.iter().filter(|market| market.stored.meta.status == "active");
-    for market in open.filter(|market| single.contains(&market.stored.meta.event_ticker)) {
+    for market in markets.iter().filter(|market| market.stored.meta.status == "active") {
         let event = &market.stored.meta.event_ticker;
         ensure!(listed.contains(event), "no event {event}");
     }
