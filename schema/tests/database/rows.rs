@@ -6,7 +6,10 @@ use schema::{
     rows::{GapState, Price, Side, Table, UnixMicros},
 };
 
-use crate::{base::Database, sample};
+use crate::{
+    base::{Database, run},
+    sample,
+};
 
 async fn goes_and_comes<R>(database: &Database, rows: &[R])
 where
@@ -29,11 +32,28 @@ async fn rows_of_the_canonical_database() {
 #[tokio::test]
 async fn rows_of_a_gatherer_s_database() {
     let database = Database::new(Role::Gatherer).await;
+    // The samples are older than a week.
+    for table in
+        ["orderbook_events", "trades", "tickers", "market_lifecycle", "orderbook_snapshots"]
+    {
+        run(&database.client, &format!("SYSTEM STOP TTL MERGES {table}")).await;
+    }
     goes_and_comes(&database, &[sample::raw_event(1), sample::raw_event(2)]).await;
     let now = database.number("SELECT toUInt64(toUnixTimestamp64Micro(now64(6)))").await;
     let now = UnixMicros(now.cast_signed());
     goes_and_comes(&database, &[sample::frame(0, now), sample::frame(1, now)]).await;
     shared(&database).await;
+}
+
+#[tokio::test]
+async fn what_grows_with_the_feed_ends_by_itself_on_a_gatherer_and_never_in_the_canonical_record() {
+    let without = "SELECT count() FROM system.tables WHERE database = currentDatabase() \
+         AND engine LIKE '%MergeTree' AND create_table_query NOT LIKE '% TTL %' \
+         AND name NOT IN ('sink_cursor', 'schema_migrations')";
+    assert_eq!(Database::new(Role::Gatherer).await.number(without).await, 0);
+    let with = "SELECT count() FROM system.tables WHERE database = currentDatabase() \
+         AND create_table_query LIKE '% TTL %'";
+    assert_eq!(Database::new(Role::Canonical).await.number(with).await, 0);
 }
 
 async fn shared(database: &Database) {
