@@ -30,4 +30,6 @@ if [ "$kind" = full ]; then
     printf '%s' "$name" > "$full_file.new"
     mv "$full_file.new" "$full_file"
 fi
+# Its age is what deploy/health/tell-health.sh reports: a backup that failed, or was never tried, grows old.
+printf '%s\n' "$name" > "$STATE_DIRECTORY/last-success"
 echo "backup=$name files=$files bytes=$bytes"

@@ -4,7 +4,10 @@ each user may and may not do: the programs' users apply the real migrations.
 
     deploy/clickhouse/try_it.py     the engine must be in the cache (a demo or the tests fetch it)
 
-Not as in production: the port, no listening on a private address, and `default` without a password (the engine's own session is it).
+Backup, restore and the loading of an archive run through deploy/backup's own scripts.
+
+Not as in production: the port, no listening on a private address, and the name of `default`: the engine's own session has that name and no
+password, so the server's stock user and what users.d/kalshi.xml puts in its place are both called `admin` here.
 """
 import ctypes
 import glob
@@ -16,6 +19,7 @@ import re
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -34,6 +38,7 @@ def host(folder, port, more="", flags=()):
         sys.exit("the engine is not in ~/.cache/kalshi-capture: run `cargo demo --seconds 5` first")
     for who in WHO:
         os.environ[f"KALSHI_{who}_SHA256"] = hashlib.sha256(who.lower().encode()).hexdigest()
+    os.environ["KALSHI_PRIVATE_NETWORK"] = "10.0.0.0/16"
     _, terminal = pty.openpty()
     os.dup2(terminal, 0)
     query = f"SYSTEM START LISTEN HTTP; {more}SELECT sleepEachRow(1) FROM numbers(3600) SETTINGS function_sleep_max_microseconds_per_block = 0, max_block_size = 1 FORMAT Null"
@@ -58,14 +63,14 @@ def files(folder, port):
     config = re.sub(r"<prometheus>.*?</prometheus>", "", config, flags=re.S)
     pathlib.Path(f"{folder}/config.d/kalshi.xml").write_text(config)
     users = (HERE / "users.d/kalshi.xml").read_text()
-    users = re.sub(r"<default replace=\"1\">.*?</default>", "", users, flags=re.S)
-    pathlib.Path(f"{folder}/users.d/kalshi.xml").write_text(users)
+    pathlib.Path(f"{folder}/users.d/kalshi.xml").write_text(users.replace("<default replace", "<admin replace").replace("</default>", "</admin>"))
     pathlib.Path(f"{folder}/config.xml").write_text(
         f"<clickhouse><path>{folder}/data</path><users_config>{folder}/users.xml</users_config>"
         "<logger><level>error</level><console>1</console></logger></clickhouse>")
     pathlib.Path(f"{folder}/users.xml").write_text(
-        "<clickhouse><profiles><default/></profiles><quotas><default/></quotas><users><default><password></password>"
-        "<networks><ip>127.0.0.1</ip><ip>::1</ip></networks><profile>default</profile><quota>default</quota></default></users></clickhouse>")
+        "<clickhouse><profiles><default/></profiles><quotas><default/></quotas><users>"
+        + "".join(f"<{name}><password></password><networks><ip>127.0.0.1</ip><ip>::1</ip></networks><profile>default</profile>"
+                  f"<quota>default</quota></{name}>" for name in ("default", "admin")) + "</users></clickhouse>")
 
 
 def ask(port, user, sql, password=None):
@@ -87,8 +92,62 @@ def statements(*folders):
             yield from (part for part in re.split(r";\s*\n", bare + "\n") if part.strip(" \n;"))
 
 
+def script(port, user, folder, name, *arguments):
+    """Runs a script of deploy/backup as this user; the last line it prints, or what it says on stderr."""
+    os.makedirs(f"{folder}/state", exist_ok=True)
+    environment = os.environ | {"CLICKHOUSE_URL": f"http://127.0.0.1:{port}", "CLICKHOUSE_USER": user, "CLICKHOUSE_PASSWORD": user.replace("kalshi_", ""),
+                                "BACKUP_TO": f"File:{folder}/data/backups", "STATE_DIRECTORY": f"{folder}/state"}
+    done = subprocess.run([str(HERE.parent / "backup" / name), *arguments], env=environment, capture_output=True, text=True, timeout=120)
+    lines = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines() or [""]
+    return lines[-1] if done.returncode == 0 else "failed: " + " ".join(lines)
+
+
+def way_back(port, folder):
+    """What each page of the way back says, as the users it names: what is wrong."""
+    taken = script(port, "kalshi_backup", folder, "backup.sh", "--full")
+    if not taken.startswith("backup=kalshi-"):
+        yield f"kalshi_backup cannot make a backup: {taken}"
+        return
+    if not os.path.getsize(f"{folder}/state/last-success"):
+        yield "a backup leaves no word that it was made"
+    name = taken.split()[0].removeprefix("backup=")
+    refused = script(port, "kalshi_backup", folder, "restore.sh", name, "kalshi_restored")
+    if "ACCESS_DENIED" not in refused:
+        yield f"kalshi_backup may restore, or fails otherwise: {refused}"
+    restored = script(port, "admin", folder, "restore.sh", name, "kalshi_restored")
+    if restored != "trades\t1":
+        yield f"the administrator cannot restore: {restored}"
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/?database=kalshi", b"SELECT * FROM trades FORMAT Parquet",
+                                     {"X-ClickHouse-User": "researcher", "X-ClickHouse-Key": "researcher"})
+    pathlib.Path(f"{folder}/part-1.parquet").write_bytes(urllib.request.urlopen(request, timeout=60).read())
+    ask(port, "admin", "DROP TABLE kalshi_restored.trades")
+    ask(port, "admin", "CREATE TABLE kalshi_restored.trades AS kalshi.trades")
+    os.environ["CLICKHOUSE_DATABASE"] = "kalshi_restored"
+    loaded = [script(port, "admin", folder, "load-archive.sh", "trades", f"{folder}/part-1.parquet") for _ in range(2)]
+    del os.environ["CLICKHOUSE_DATABASE"]
+    held = ask(port, "admin", "SELECT count() FROM kalshi_restored.trades FINAL")
+    if held != "1" or loaded != ["loaded 1 files into kalshi_restored.trades"] * 2:
+        yield f"the administrator cannot load the archive: {loaded}, {held} rows"
+
+
 def tries(folder):
     """User, statement, what the answer begins with."""
+    # A gatherer's server first: it has the same names in the same database.
+    yield "kalshi_gatherer", "CREATE DATABASE IF NOT EXISTS kalshi", ""
+    for _ in range(2):
+        for statement in statements("shared", "gatherer"):
+            yield "kalshi_gatherer", statement, ""
+    # Everything that grows with the feed ends by itself.
+    yield "kalshi_gatherer", "SELECT arraySort(groupArray(name)) FROM system.tables WHERE database = 'kalshi' AND create_table_query NOT LIKE '% TTL %'", "['sink_cursor']"
+    day = "INSERT INTO trades (market_ticker, trade_id, ts, ingest_ts) VALUES ('M', generateUUIDv4(), now() - INTERVAL {0} DAY, now() - INTERVAL {0} DAY)"
+    yield "kalshi_gatherer", day.format(9), ""
+    yield "kalshi_gatherer", day.format(5), ""
+    yield "kalshi_gatherer", "INSERT INTO orderbook_events (market_ticker, ts, ingest_ts) VALUES ('M', now() - INTERVAL 9 DAY, now() - INTERVAL 9 DAY)", ""
+    yield "kalshi_gatherer", "INSERT INTO orderbook_events (market_ticker, ts, ingest_ts) VALUES ('M', now() - INTERVAL 5 DAY, now() - INTERVAL 5 DAY)", ""
+    for table in ("trades", "orderbook_events"):
+        yield "admin", f"OPTIMIZE TABLE {table} FINAL", ""
+        yield "kalshi_gatherer", f"SELECT count(), min(ts) > now() - INTERVAL 6 DAY FROM {table}", "1\t1"
+    yield "admin", "DROP DATABASE kalshi SYNC", ""
     yield "kalshi_deduplicator", "CREATE DATABASE IF NOT EXISTS kalshi", ""
     for statement in statements("shared", "canonical"):
         yield "kalshi_deduplicator", statement, ""
@@ -102,9 +161,12 @@ def tries(folder):
     yield "researcher", gap, "Code: 497"
     yield "researcher", "SELECT 1 SETTINGS max_threads = 16", "Code: 452"
     yield "researcher", "SELECT * FROM system.processes", "Code: 497"
-    yield "kalshi_backup", f"BACKUP DATABASE kalshi EXCEPT TABLES kalshi.sink_cursor TO File('{folder}/data/backups/try')", None
-    yield "kalshi_backup", "SELECT status FROM system.backups", "BACKUP_CREATED"
     yield "kalshi_backup", gap, "Code: 497"
+    yield "kalshi_deduplicator", "INSERT INTO trades (market_ticker, ts) VALUES ('M', now())", ""
+    # What the server's users.xml says of its user, no password, is gone; its password is the administrator's, and it may everything.
+    yield "admin", "SELECT currentUser(), length(auth_type) FROM system.users WHERE name = currentUser()", "admin\t1"
+    yield "admin", "CREATE DATABASE other", ""
+    yield "admin", "SELECT has(host_ip, '10.0.0.0/16') FROM system.users WHERE name = 'researcher'", "1"
 
 
 def main():
@@ -136,8 +198,11 @@ def main():
             fits = not answer.startswith("Code") if expected is None else answer == "" if expected == "" else answer.startswith(expected)
             if not fits:
                 wrong.append(f"{user}: {' '.join(statement.split())[:90]}: {answer!r}, not {expected!r}")
-        if not ask(port, "researcher", "SELECT 1", password="wrong").startswith("Code: 516"):
-            wrong.append("a wrong password is taken")
+        for user in ("researcher", "admin"):
+            for password in ("wrong", " "):
+                if not ask(port, user, "SELECT 1", password).startswith("Code: 516"):
+                    wrong.append(f"{user}: a wrong password is taken")
+        wrong += way_back(port, folder)
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
@@ -146,7 +211,8 @@ def main():
         print(f"problem: {text}", file=sys.stderr)
     if wrong:
         sys.exit(1)
-    print(f"ClickHouse's files: {count + 1} statements as five users, migrations included, each allowed or refused as it should be")
+    print(f"ClickHouse's files: {count + 4} statements as six users, both kinds of migrations included, each allowed or refused as it should be; "
+          "backup, restore and load-archive as the users that do it")
 
 
 if __name__ == "__main__":
