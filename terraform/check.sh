@@ -55,6 +55,12 @@ for name, text in scripts.items():
     open(f"{sys.argv[1]}/{name}.sh", "w").write(text)
 PYTHON
 "$tools/venv/bin/shellcheck" --severity=warning "$work"/*.sh
+mkdir -p "$work/release/bin" "$work/release/packages"
+cp -r "$here/../deploy" "$here/../runbooks" "$work/release/"
+for name in kalshi-gatherer kalshi-deduplicator gap-recovery market-viewer; do install -m 0755 /bin/true "$work/release/bin/$name"; done
+touch "$work/release/packages/some.deb"
+"$python" "$here/checks/first_boot.py" gatherer "$work/east.sh" "$work/release"
+"$python" "$here/checks/first_boot.py" deduplicator "$work/deduplicator.sh" "$work/release"
 
 "$tools/venv/bin/checkov" --directory "$here" --framework terraform --config-file "$here/.checkov.yml" --compact --quiet
 echo "terraform: formatted, valid against provider schema $("$python" -c 'import json,sys; print(json.load(open(sys.argv[1]))["version"])' "$schema.$used"), tests passed, first boot checked, checkov clean"

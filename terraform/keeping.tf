@@ -46,6 +46,30 @@ resource "aws_dlm_lifecycle_policy" "daily" {
   }
 }
 
+# What the programs write but DEBUG, shipped by the CloudWatch agent of each machine.
+resource "aws_cloudwatch_log_group" "programs" {
+  name              = module.plan.log_group
+  retention_in_days = 365
+  kms_key_id        = aws_kms_key.this.arn
+}
+
+# One night without a backup, whatever the cause: it failed, it hangs, its timer is gone. No word is an alarm too.
+resource "aws_cloudwatch_metric_alarm" "backup" {
+  alarm_name          = "${var.name}-backup"
+  alarm_description   = "The newest backup of the canonical ClickHouse is more than 30 hours old. runbooks/BackupOld.md"
+  namespace           = "KalshiCapture"
+  metric_name         = "BackupAgeHours"
+  dimensions          = { Node = "deduplicator" }
+  statistic           = "Maximum"
+  period              = 900
+  evaluation_periods  = 1
+  threshold           = 30
+  comparison_operator = "GreaterThanThreshold"
+  treat_missing_data  = "breaching"
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+  ok_actions          = [aws_sns_topic.alarms.arn]
+}
+
 resource "aws_sns_topic" "alarms" {
   name              = "${var.name}-alarms"
   kms_master_key_id = aws_kms_key.this.id

@@ -23,6 +23,8 @@ module "plan" {
   deduplicator_zone = var.deduplicator_zone
   market_tickers    = var.market_tickers
   deltas_per_second = var.deltas_per_second
+  retention_hours   = var.retention_hours
+  hot_days          = var.hot_days
   release           = var.release
   parameters        = var.parameters
   archive_bucket    = var.archive_bucket

@@ -74,9 +74,15 @@ data "aws_iam_policy_document" "deduplicator" {
     actions   = ["s3:ListBucket", "s3:GetBucketLocation"]
     resources = values(module.archive.arns)
   }
+  # A backup begins by writing this file beside its own and ends by taking it away.
+  statement {
+    sid       = "BackupLock"
+    actions   = ["s3:DeleteObject"]
+    resources = ["${module.archive.arns["backup"]}/*/.lock"]
+  }
 }
 
-# What both roles share. Neither may delete an archived file: nothing in the programs needs to.
+# What both roles share. Neither may delete a file of the archive or of a backup: nothing in the programs needs to.
 data "aws_iam_policy_document" "both" {
   statement {
     sid       = "Key"
@@ -87,6 +93,11 @@ data "aws_iam_policy_document" "both" {
     sid       = "Release"
     actions   = ["s3:GetObject"]
     resources = [local.release_arn]
+  }
+  statement {
+    sid       = "ShipLogs"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"]
+    resources = ["${aws_cloudwatch_log_group.programs.arn}:*"]
   }
   statement {
     sid       = "TellHealth"

@@ -27,6 +27,7 @@ locals {
   allowed = {
     grpc         = { from = aws_security_group.deduplicator.id, to = aws_security_group.gatherer.id, port = 7070, why = "streams of frames, mutual TLS" }
     poll         = { from = aws_security_group.deduplicator.id, to = aws_security_group.gatherer.id, port = 8080, why = "health and polls" }
+    scrape_own   = { from = aws_security_group.deduplicator.id, to = aws_security_group.gatherer.id, port = 9090, why = "metrics, for the runbooks' commands" }
     read_gather  = { from = aws_security_group.reader.id, to = aws_security_group.gatherer.id, port = 8080, why = "health" }
     scrape_gath  = { from = aws_security_group.reader.id, to = aws_security_group.gatherer.id, port = 9090, why = "metrics" }
     read_dedup   = { from = aws_security_group.reader.id, to = aws_security_group.deduplicator.id, port = 8080, why = "status page, health, books" }
@@ -58,7 +59,7 @@ resource "aws_vpc_security_group_egress_rule" "https" {
 }
 
 resource "aws_vpc_security_group_egress_rule" "streams" {
-  for_each                     = { for name, rule in local.allowed : name => rule if contains(["grpc", "poll"], name) }
+  for_each                     = { for name, rule in local.allowed : name => rule if contains(["grpc", "poll", "scrape_own"], name) }
   security_group_id            = aws_security_group.deduplicator.id
   referenced_security_group_id = aws_security_group.gatherer.id
   ip_protocol                  = "tcp"

@@ -50,6 +50,22 @@ variable "deltas_per_second" {
   default     = 2000
 }
 
+variable "retention_hours" {
+  description = "RETENTION of the gatherers' spools, in hours; decides their disks."
+  type        = number
+  default     = 24
+  validation {
+    condition     = var.retention_hours >= 1 && floor(var.retention_hours) == var.retention_hours
+    error_message = "retention_hours: whole hours, 1 or more."
+  }
+}
+
+variable "hot_days" {
+  description = "Days of events that the canonical ClickHouse has room for. It is a size, no limit: older days stay until a person drops them."
+  type        = number
+  default     = 90
+}
+
 variable "instance_types" {
   description = "By role. x86-64 with AVX2; see the sizing table in deploy/README.md."
   type        = object({ gatherer = string, deduplicator = string })

@@ -79,7 +79,7 @@ DESCRIPTIONS = {
     "Stream lag": "Age of what the deduplicator has not taken yet, by gatherer. Runbook GathererLagging.",
     "Since the newest frame": "Age of the newest WebSocket message. Grows on all: the exchange is quiet or down; on one: runbook FeedSilent.",
     "Sessions ended": "WebSocket sessions that ended in five minutes. A few a day are normal; runbook WebSocketFlapping.",
-    "Clock against the deduplicator's": "Wall clock of each gatherer minus the deduplicator's. Receipt times are off by as much; runbook ClockSkew.",
+    "Clock against the deduplicator's": "The deduplicator's wall clock minus each gatherer's, the fastest way between them included. Below zero: the gatherer's is ahead, and its receipt times with it; runbook ClockSkew.",
     "Spool on disk": "Bytes of the gatherer's log: retention, and what nobody has acknowledged. Runbook SpoolGrowing.",
     "Oldest frame without ack": "How long the deduplicator has left a frame unacknowledged. Runbook SpoolNotAcked.",
     "Exchange active and trading": "What the exchange says of itself: 1 yes, 0 no. Maintenance shows as 0 on all gatherers. Runbook ExchangeNotTrading.",

@@ -57,6 +57,42 @@ run "at_rest_everything_is_encrypted_and_kept" {
   }
 }
 
+run "nothing_is_deleted_but_a_backups_lock" {
+  command = plan
+  assert {
+    condition     = join(",", flatten([for statement in data.aws_iam_policy_document.deduplicator.statement : tolist(statement.resources) if length([for action in statement.actions : action if startswith(action, "s3:Delete") || endswith(action, "*")]) > 0])) == "${module.archive.arns["backup"]}/*/.lock"
+    error_message = "s3:DeleteObject is for the lock that a backup writes beside itself"
+  }
+}
+
+run "somebody_is_told_of_a_night_without_backup" {
+  command = plan
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.backup.metric_name == "BackupAgeHours" && aws_cloudwatch_metric_alarm.backup.treat_missing_data == "breaching" && length(aws_cloudwatch_metric_alarm.backup.alarm_actions) == 1
+    error_message = "an old backup, or no word of one, is an alarm"
+  }
+}
+
+run "logs_have_a_place_to_go" {
+  command = plan
+  assert {
+    condition     = aws_cloudwatch_log_group.programs.name == "/kalshi/programs" && length([for statement in data.aws_iam_policy_document.both.statement : statement if contains(statement.actions, "logs:PutLogEvents")]) == 1
+    error_message = "the agent may write, and the group is there"
+  }
+}
+
+run "days_and_hours_reach_the_plan" {
+  command = plan
+  variables {
+    retention_hours = 48
+    hot_days        = 365
+  }
+  assert {
+    condition     = module.plan.gatherers["east"].environment.RETENTION == "48h" && module.plan.deduplicator.disk_gib > 900
+    error_message = "what is set at the top is what the machines get"
+  }
+}
+
 run "more_gatherers_than_zones" {
   command = plan
   variables {

@@ -60,15 +60,14 @@ resource "aws_iam_instance_profile" "this" {
 }
 
 resource "aws_instance" "this" {
-  ami                         = var.ami_id
-  instance_type               = var.instance_type
-  iam_instance_profile        = aws_iam_instance_profile.this.name
-  user_data                   = replace(var.user_data, "@VOLUME@", replace(aws_ebs_volume.data.id, "-", ""))
-  user_data_replace_on_change = true
-  ebs_optimized               = true
-  monitoring                  = true
-  disable_api_termination     = false
-  tags                        = { Name = var.name }
+  ami                     = var.ami_id
+  instance_type           = var.instance_type
+  iam_instance_profile    = aws_iam_instance_profile.this.name
+  user_data               = replace(var.user_data, "@VOLUME@", replace(aws_ebs_volume.data.id, "-", ""))
+  ebs_optimized           = true
+  monitoring              = true
+  disable_api_termination = false
+  tags                    = { Name = var.name }
 
   primary_network_interface {
     network_interface_id = aws_network_interface.this.id
@@ -88,8 +87,9 @@ resource "aws_instance" "this" {
   }
 
   lifecycle {
-    # A newer image is taken when a machine is replaced on purpose, one after another.
-    ignore_changes = [ami]
+    # A newer image, release or setting is taken when a machine is replaced on purpose, one after another: an apply alone would
+    # otherwise replace all of them together.
+    ignore_changes = [ami, user_data]
   }
 }
 

@@ -3,6 +3,11 @@ output "instance_id" {
   value       = aws_instance.this.id
 }
 
+output "user_data" {
+  description = "What the machine was told at its first boot."
+  value       = aws_instance.this.user_data
+}
+
 output "volume_id" {
   description = "The data volume."
   value       = aws_ebs_volume.data.id

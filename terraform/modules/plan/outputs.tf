@@ -32,3 +32,8 @@ output "parameters" {
     deduplicator = [var.parameters.grpc_ca, var.parameters.admin_token, "${var.parameters.clickhouse}/*", "${var.parameters.grpc_folder}/*"]
   }
 }
+
+output "log_group" {
+  description = "Where the programs' logs go."
+  value       = local.common.log_group
+}

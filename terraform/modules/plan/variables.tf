@@ -83,7 +83,7 @@ variable "retention_hours" {
 }
 
 variable "hot_days" {
-  description = "Days of events kept in ClickHouse; the archive has all."
+  description = "Days of events that the canonical ClickHouse has room for. It is a size, no limit: older days stay until a person drops them."
   type        = number
   default     = 90
 }

@@ -37,25 +37,34 @@ run "first" {
   }
 }
 
-run "a_newer_image_replaces_nothing" {
+run "a_newer_image_or_release_replaces_nothing" {
   command = plan
   variables {
-    ami_id = "ami-2"
+    ami_id    = "ami-2"
+    user_data = "another release"
   }
   assert {
-    condition     = aws_instance.this.ami == "ami-1"
-    error_message = "a running machine keeps its image"
+    condition     = aws_instance.this.ami == "ami-1" && aws_instance.this.user_data == run.first.user_data && aws_instance.this.id == run.first.instance_id
+    error_message = "an apply alone leaves every machine as it is"
   }
 }
 
 run "replacing_the_machine_keeps_the_volume_and_the_address" {
   command = plan
+  variables {
+    ami_id    = "ami-2"
+    user_data = "another release"
+  }
   plan_options {
     replace = [aws_instance.this]
   }
   assert {
     condition     = aws_ebs_volume.data.id == run.first.volume_id && aws_network_interface.this.private_ips == tolist(["10.0.0.10"])
     error_message = "spool and address outlive the instance"
+  }
+  assert {
+    condition     = aws_instance.this.ami == "ami-2" && aws_instance.this.user_data == "another release"
+    error_message = "a machine that is replaced on purpose takes the newest image and release"
   }
   assert {
     condition     = run.first.instance_id != ""

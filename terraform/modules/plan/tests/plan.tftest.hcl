@@ -90,6 +90,29 @@ run "disks_grow_with_the_rate" {
   }
 }
 
+run "sizes_follow_the_days" {
+  command = plan
+  variables {
+    retention_hours = 48
+    hot_days        = 365
+  }
+  assert {
+    condition     = output.gatherers["east"].environment.RETENTION == "48h" && output.deduplicator.disk_gib > 900
+    error_message = "two days of spool, a year of events"
+  }
+}
+
+run "what_the_machines_are_told_follows_the_network" {
+  command = plan
+  variables {
+    vpc_cidr = "172.20.0.0/16"
+  }
+  assert {
+    condition     = strcontains(output.deduplicator.user_data, "KALSHI_PRIVATE_NETWORK=172.20.0.0/16") && strcontains(output.deduplicator.environment.GATHERER_ADMIN, "east=http://172.20.0.10:8080")
+    error_message = "researchers come from the VPC's own addresses"
+  }
+}
+
 run "no_secret_is_in_user_data" {
   command = plan
   assert {
