@@ -84,7 +84,8 @@ pub struct Args {
     #[arg(long, env = "USER", default_value = "operator", global = true)]
     pub by: String,
 
-    /// How far around a hole trades are looked for; a hole is not settled before it is as old.
+    /// How far around a hole trades are looked for, and how old a trade must be before it is called
+    /// missing; so a hole is not settled before its end is twice as old.
     #[arg(long, env = "RECOVERY_MARGIN", default_value = "60s", global = true)]
     pub margin: String,
 }
@@ -140,7 +141,8 @@ pub enum Command {
         /// Only holes in these states: open, repaired, permanent, or all.
         #[arg(long, default_value = "open")]
         state: String,
-        /// Instead of holes: the trades of the named markets from FROM to TO.
+        /// Instead of holes: the trades of the named markets from FROM to TO, as far as they are older
+        /// than the margin.
         #[arg(long, value_name = "FROM..TO", default_value = "")]
         span: String,
         /// Fetches and compares, but writes nothing.
@@ -158,7 +160,9 @@ pub enum Command {
         /// Which.
         #[command(flatten)]
         which: Which,
-        /// Folder for DAY.md and DAY.json; without it the text is printed.
+        /// Folder for DAY.md and DAY.json, of every day (UTC) on which one of the holes begins. A day
+        /// is always written whole, with all of its holes. Without it the text is printed, of the
+        /// holes asked for alone.
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },

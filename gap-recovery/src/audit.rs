@@ -7,6 +7,11 @@ use serde_json::Value;
 /// The audit; without a catalog there is nothing to write to, and nothing may be done.
 pub(crate) struct Audit(Option<Catalog>);
 
+/// The outcome of an entry that tells an intent. Its rows are told again by the entry that follows when
+/// they are stored, so a sum takes the outcome `ok` alone; one that nothing follows says what may be
+/// stored all the same.
+pub(crate) const BEGUN: &str = "begun";
+
 /// Something that was done.
 pub(crate) struct Done<'a> {
     pub(crate) action: &'a str,
@@ -42,6 +47,20 @@ impl Audit {
         };
         catalog.record_recovery(&action).await.context("cannot write the audit")?;
         Ok(())
+    }
+
+    /// Whether a book of the market was fetched by hand or by a repair since then. A gatherer's takes a
+    /// while to reach the store.
+    pub(crate) async fn has_polled(&self, ticker: &str, since_ms: i64) -> anyhow::Result<bool> {
+        let Some(catalog) = &self.0 else { return Ok(false) };
+        let filter = RecoveryFilter {
+            market_ticker: Some(ticker.to_owned()),
+            action: Some("poll".to_owned()),
+            since_ms,
+            ..RecoveryFilter::default()
+        };
+        let found = catalog.recoveries(&filter).await.context("cannot read the audit")?;
+        Ok(found.iter().any(|entry| entry.action.outcome == "ok"))
     }
 
     /// What was done in a market, oldest first; nothing where there is no catalog.

@@ -30,6 +30,16 @@ pub(crate) async fn poll(tools: &Tools<'_>, ticker: &str) -> anyhow::Result<(u64
     Ok((book.yes.len() as u64, book.no.len() as u64))
 }
 
+/// Whether a book over REST is stored that was received then or later.
+pub(crate) async fn is_stored(store: &Store, ticker: &str, since_ms: i64) -> anyhow::Result<bool> {
+    let sql = format!(
+        "SELECT count() FROM orderbook_snapshots WHERE ticker = ? AND source = 'rest' \
+         AND snapshot_ts >= fromUnixTimestamp64Milli(toInt64({since_ms}), 'UTC')"
+    );
+    let query = store.client().query(&sql).bind(ticker);
+    Ok(query.fetch_one::<u64>().await.context("cannot read orderbook_snapshots")? > 0)
+}
+
 fn row(ticker: &str, now_us: i64, book: &RestBook) -> OrderbookSnapshot {
     let prices = |levels: &[Level]| {
         levels.iter().map(|level| rows::Price(i32::from(level.price.units()))).collect()

@@ -10,6 +10,9 @@ use crate::times;
 /// Stands where the end of a hole would, if nobody has covered the market since.
 pub(crate) const NO_END: &str = "no end yet";
 
+/// The cause of a row that takes back a hole without end: nothing was missing after all.
+pub(crate) const TAKEN_BACK: &str = "covered_again";
+
 /// Names a market, or one hole of it: `TICKER` or `TICKER@ERA:CLOCK`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Selector {
@@ -105,6 +108,11 @@ impl From<Gap> for Hole {
 }
 
 impl Hole {
+    /// Whether it is none: nothing is to be repaired, verified or reported.
+    pub(crate) fn is_taken_back(&self) -> bool {
+        self.cause == TAKEN_BACK
+    }
+
     /// From the last event before it to the snapshot that ends it; `None` while nothing ends it.
     pub(crate) fn lasted_ms(&self) -> Option<i64> {
         (self.to_ms < Gap::NO_END_TS.0).then(|| self.to_ms - self.from_ms)

@@ -1,12 +1,14 @@
 //! The table `gaps`: which holes there are, and newer states of them.
 
+use std::collections::BTreeSet;
+
 use anyhow::Context as _;
 use schema::rows::{Gap, Table as _};
 use store::Store;
 use uuid::Uuid;
 
 use crate::config::Filter;
-use crate::hole::Hole;
+use crate::hole::{Hole, TAKEN_BACK};
 
 /// What a statement may name at once, far below the server's limit for its text.
 pub(crate) const NAMED_MAX: usize = 1_000;
@@ -45,8 +47,33 @@ pub(crate) async fn holes(store: &Store, filter: &Filter) -> anyhow::Result<Vec<
     holes.retain(|hole| {
         filter.holes.is_empty() || filter.holes.iter().any(|selector| selector.names(hole))
     });
-    holes.sort_by(|a, b| (a.from_ms, &a.ticker, a.era).cmp(&(b.from_ms, &b.ticker, b.era)));
+    sort(&mut holes);
     Ok(holes)
+}
+
+/// All holes that begin on one of these days (UTC, `2026-11-21`), oldest first.
+pub(crate) async fn of_days(store: &Store, days: &BTreeSet<String>) -> anyhow::Result<Vec<Hole>> {
+    let days: Vec<&str> = days.iter().map(String::as_str).collect();
+    let mut holes = Vec::new();
+    for days in days.chunks(NAMED_MAX) {
+        let sql = "SELECT ?fields FROM gaps FINAL WHERE toString(toDate(from_ts)) IN ?";
+        let gaps = store.client().query(sql).bind(days).fetch_all::<Gap>().await;
+        holes.extend(gaps.context("cannot read gaps")?.into_iter().map(Hole::from));
+    }
+    sort(&mut holes);
+    Ok(holes)
+}
+
+/// The days on which holes began that were taken back since.
+pub(crate) async fn days_taken_back(store: &Store) -> anyhow::Result<Vec<String>> {
+    let sql = "SELECT DISTINCT toString(toDate(from_ts)) FROM gaps FINAL WHERE cause = ?";
+    let days = store.client().query(sql).bind(TAKEN_BACK).fetch_all::<String>().await;
+    days.context("cannot read gaps")
+}
+
+fn sort(holes: &mut [Hole]) {
+    let place = |hole: &Hole| (hole.from_ms, hole.ticker.clone(), hole.era, hole.from_clock);
+    holes.sort_by_cached_key(place);
 }
 
 async fn read(store: &Store, filter: &Filter, tickers: &[&str]) -> anyhow::Result<Vec<Hole>> {

@@ -6,7 +6,8 @@
 //! 1. *The book.* The deduplicator ends every hole with a canonical snapshot (`get_snapshot`, or the
 //!    snapshot of a new subscription), so the book after it is whole. It is checked, not made, here.
 //! 2. *Evidence of the book* from outside the feed: books over REST, in `orderbook_snapshots`
-//!    (command `poll`). They have no clock and never enter the stream.
+//!    (command `poll`). They have no clock and never enter the stream. A repair fetches one itself for
+//!    an ended hole without its snapshot, if none is there that was received since.
 //! 3. *Trades.* The exchange keeps them; those of the span that are not stored are stored, marked
 //!    `recovered` (command `trades`).
 //!
@@ -17,8 +18,9 @@
 //! Its earlier trades can be had by naming it: `trades TICKER --span FROM..TO`.
 //!
 //! # When a hole is what
-//! - `open`: nobody has looked, or it could not be settled yet. A hole is not settled before its end
-//!   is older than the margin (60 s), since trades may reach REST and the stores late.
+//! - `open`: nobody has looked, or it could not be settled yet. Trades may reach REST and the stores
+//!   late, so none younger than the margin (60 s) is called missing; and since they are looked for up
+//!   to a margin after the hole, it is not settled before its end is two margins old.
 //! - `repaired`: the canonical snapshot after it is stored, and both `/markets/trades` and
 //!   `/historical/trades` were read to their ends for the span, widened by the margin on both sides,
 //!   and every trade they gave is stored.
@@ -26,7 +28,19 @@
 //!   markets nor in its archive, and gave no trade: nothing can be fetched, now or later.
 //!
 //! The rule is [`verdict`]'s, a pure function. A state is a row of a higher version, never an update:
-//! running anything twice writes nothing the second time.
+//! running anything twice writes nothing the second time, neither rows nor audit.
+//!
+//! A row of cause `covered_again` takes a hole without end back. It is no hole: it is listed and shown,
+//! and otherwise left alone.
+//!
+//! # What the audit says
+//! Every row that is written, in `recovery_audit` of the catalog:
+//! - `trades`, outcome `begun`: so many trades of a market are going to be stored with the `ingest_ts`
+//!   that the detail names (`ingest_us`). It stands before they do.
+//! - `trades`, outcome `ok`: a hole (or the span of `--span`) is done; its rows are the trades that were
+//!   stored for it, those of the `begun` before it. Sum these alone. Where it does not follow, the run
+//!   ended in between, and `ingest_ts` tells whether the trades are there.
+//! - `poll`: a book was fetched, outcome `ok`; by hand, also why not.
 
 mod admin;
 mod args;

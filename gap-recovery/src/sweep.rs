@@ -1,9 +1,11 @@
 //! Reads everything that the exchange gives for a question and compares it with what is stored.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use exchange::rest::RestTrade;
+use serde_json::json;
 
+use crate::audit::{BEGUN, Done};
 use crate::commands::Tools;
 use crate::fetch::Pages;
 use crate::plan::{Question, Span};
@@ -18,6 +20,8 @@ pub(crate) struct Found {
     pub(crate) trades: u64,
     /// Those of them that were not stored.
     pub(crate) missing: u64,
+    /// Those of them that were stored now; one that lies in two spans counts for the first.
+    pub(crate) stored: u64,
     pub(crate) answer: TradesAnswer,
 }
 
@@ -31,13 +35,14 @@ pub(crate) struct Swept {
 }
 
 /// Nothing was asked.
-pub(crate) const NOTHING: Found = Found { trades: 0, missing: 0, answer: TradesAnswer::Failed };
+pub(crate) const NOTHING: Found =
+    Found { trades: 0, missing: 0, stored: 0, answer: TradesAnswer::Failed };
 
 /// Sweeps the spans of `question`; what is missing is stored page by page if `is_writing`, so that
 /// memory is bounded by a page.
 ///
 /// # Errors
-/// When the store fails; that the exchange failed is in the answer.
+/// When the store or the audit fails; that the exchange failed is in the answer.
 pub(crate) async fn sweep(
     tools: &Tools<'_>,
     question: &Question,
@@ -61,7 +66,8 @@ pub(crate) async fn sweep(
         let missing = trades::missing(&tools.store, page).await?;
         counts.add(&missing, |found| found.missing += 1);
         if is_writing && !missing.is_empty() {
-            trades::store(&tools.store, &missing, tools.now_us()).await?;
+            keep(tools, &missing).await?;
+            counts.add_once(&missing, |found| found.stored += 1);
             swept.written += missing.len() as u64;
         }
     }
@@ -74,6 +80,37 @@ pub(crate) async fn sweep(
     }
     swept.found = counts.found;
     Ok(swept)
+}
+
+/// Stores a page of missing trades. The audit hears of it before, market by market, so that no end of
+/// this program leaves a trade that it does not mention.
+async fn keep(tools: &Tools<'_>, missing: &[RestTrade]) -> anyhow::Result<()> {
+    let now_us = tools.now_us();
+    for (ticker, (rows, from_ms, to_ms)) in by_market(missing) {
+        let begun = Done {
+            action: "trades",
+            ticker: Some(ticker),
+            span_ms: Some((from_ms, to_ms)),
+            outcome: BEGUN,
+            rows,
+            // By their `ingest_ts` one finds the very rows.
+            detail: json!({"ingest_us": now_us}),
+        };
+        tools.audit.record(begun, &tools.config.by, now_us.div_euclid(1_000)).await?;
+    }
+    trades::store(&tools.store, missing, now_us).await
+}
+
+/// How many trades each market has, and when its first and its last was.
+fn by_market(trades: &[RestTrade]) -> BTreeMap<&str, (u64, i64, i64)> {
+    let mut markets: BTreeMap<&str, (u64, i64, i64)> = BTreeMap::new();
+    for trade in trades {
+        let at = trade.created_ms;
+        let (rows, from_ms, to_ms) = markets.entry(&trade.ticker).or_insert((0, at, at));
+        *rows += 1;
+        (*from_ms, *to_ms) = (at.min(*from_ms), at.max(*to_ms));
+    }
+    markets
 }
 
 /// What is counted for each span.
@@ -92,19 +129,34 @@ impl<'a> Counts<'a> {
         Self { spans, by_ticker, found: vec![NOTHING; spans.len()] }
     }
 
+    /// The spans that a trade lies in, by their places.
+    fn places(&self, trade: &RestTrade) -> impl Iterator<Item = usize> {
+        let of_market = self.by_ticker.get(trade.ticker.as_str()).into_iter().flatten().copied();
+        let created_ms = trade.created_ms;
+        of_market.filter(move |&at| {
+            let span = self.spans[at];
+            (span.from_ms..=span.to_ms).contains(&created_ms)
+        })
+    }
+
+    /// A question about all markets is answered with much that nobody asked for.
     fn wants(&self, trade: &RestTrade) -> bool {
-        self.by_ticker.contains_key(trade.ticker.as_str())
+        self.places(trade).next().is_some()
     }
 
     /// For every span that a trade lies in.
     fn add(&mut self, trades: &[RestTrade], add: impl Fn(&mut Found)) {
         for trade in trades {
-            for &at in self.by_ticker.get(trade.ticker.as_str()).into_iter().flatten() {
-                let span = self.spans[at];
-                if (span.from_ms..=span.to_ms).contains(&trade.created_ms) {
-                    add(&mut self.found[at]);
-                }
-            }
+            let places: Vec<usize> = self.places(trade).collect();
+            places.into_iter().for_each(|at| add(&mut self.found[at]));
+        }
+    }
+
+    /// For the first span that a trade lies in.
+    fn add_once(&mut self, trades: &[RestTrade], add: impl Fn(&mut Found)) {
+        for trade in trades {
+            let place = self.places(trade).next();
+            place.into_iter().for_each(|at| add(&mut self.found[at]));
         }
     }
 
@@ -152,6 +204,9 @@ mod tests {
         let spans: Vec<&Span> = spans.iter().collect();
         let mut counts = Counts::of(&spans);
         assert!(!counts.wants(&trade("D", 5)));
+        counts.add_once(&[trade("A", 10), trade("A", 11)], |found| found.stored += 1);
+        let stored: Vec<u64> = counts.found.iter().map(|found| found.stored).collect();
+        assert_eq!(stored, [1, 1, 0, 0], "no trade is counted twice");
         counts.add(&[trade("A", 10), trade("A", 21), trade("B", 11)], |found| found.trades += 1);
         let trades: Vec<u64> = counts.found.iter().map(|found| found.trades).collect();
         assert_eq!(trades, [1, 1, 1, 0]);
@@ -161,5 +216,24 @@ mod tests {
         assert_eq!(counts.found[3].answer, TradesAnswer::Unknown);
         counts.answered(&["C".to_owned()].into());
         assert_eq!(counts.found[3].answer, TradesAnswer::Complete);
+    }
+
+    #[test]
+    fn a_trade_outside_of_every_span_of_its_market_is_not_wanted() {
+        let span = |from_ms, to_ms| Span { ticker: "A".to_owned(), from_ms, to_ms };
+        let (first, second) = (span(0, 10), span(20, 30));
+        let spans = [&first, &second];
+        let counts = Counts::of(&spans);
+        let wanted = [(-1, false), (0, true), (10, true), (11, false), (20, true), (31, false)];
+        for (created_ms, is_wanted) in wanted {
+            assert_eq!(counts.wants(&trade("A", created_ms)), is_wanted, "{created_ms}");
+        }
+    }
+
+    #[test]
+    fn the_intent_is_told_market_by_market() {
+        let trades = [trade("B", 7), trade("A", 9), trade("B", 5)];
+        let told: Vec<_> = by_market(&trades).into_iter().collect();
+        assert_eq!(told, [("A", (1, 9, 9)), ("B", (2, 5, 7))]);
     }
 }

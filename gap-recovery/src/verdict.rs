@@ -35,9 +35,10 @@ pub(crate) enum Verdict {
     Open(&'static str),
 }
 
-/// Before this a hole cannot be settled.
+/// Before this a hole cannot be settled: its trades are looked for up to a margin after its end, and
+/// one younger than the margin may still be on its way to the stores.
 pub(crate) fn settles_at_ms(ends_ms: i64, margin_ms: i64) -> i64 {
-    ends_ms.saturating_add(margin_ms)
+    ends_ms.saturating_add(margin_ms.saturating_mul(2))
 }
 
 /// Applies the rule.
@@ -92,7 +93,7 @@ mod tests {
 
     const SETTLED: Evidence = Evidence {
         ends_ms: 1_000,
-        now_ms: 61_000,
+        now_ms: 121_000,
         margin_ms: 60_000,
         has_snapshot: true,
         trades: TradesAnswer::Complete,
@@ -106,7 +107,7 @@ mod tests {
             judge(&Evidence { trades: TradesAnswer::Unknown, ..SETTLED }),
             Verdict::Permanent
         );
-        assert!(open(Evidence { now_ms: 60_999, ..SETTLED }));
+        assert!(open(Evidence { now_ms: 120_999, ..SETTLED }));
         assert!(open(Evidence { ends_ms: Gap::NO_END_TS.0, now_ms: i64::MAX, ..SETTLED }));
         assert!(open(Evidence { has_snapshot: false, ..SETTLED }));
         assert!(open(Evidence { trades: TradesAnswer::Failed, ..SETTLED }));

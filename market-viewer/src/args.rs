@@ -7,7 +7,8 @@ use service::redacted::Secret;
 
 /// Shows one market's canonical book, live: a ladder, or one line. `q` or Ctrl-C ends it.
 ///
-/// Without a terminal it prints one line for each change, as with --compact.
+/// Without a terminal it prints one line for each change that it sees, as with --compact. It sees the
+/// book at its --rate: what changed and changed back in between, and each single step, it does not.
 ///
 /// Exit codes: 0 stopped as asked, 1 failed, 64 told wrong things.
 #[derive(Parser, Clone, Debug)]
@@ -25,11 +26,12 @@ pub struct Args {
     #[arg(long, default_value = "5", value_name = "N")]
     pub rate: String,
 
-    /// Appends every change to this file, one JSON object a line.
+    /// Appends the book to this file whenever it differs from the one seen before, one JSON object a
+    /// line: a sample at --rate, not every change. Every change is in the record.
     #[arg(long, value_name = "FILE")]
     pub ndjson: Option<PathBuf>,
 
-    /// Ends after so many changes; 0: never.
+    /// Ends after so many changes were seen; 0: never.
     #[arg(long, default_value = "0", value_name = "N")]
     pub changes: String,
 

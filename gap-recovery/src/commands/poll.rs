@@ -11,7 +11,7 @@ use crate::{admin, books};
 
 /// What became of one market.
 #[derive(Debug, Serialize)]
-pub(super) struct Polled {
+struct Polled {
     ticker: String,
     /// The gatherer, or `direct`.
     by: String,
@@ -47,7 +47,28 @@ pub(super) async fn run(
 }
 
 /// Polls one market and says so in the audit.
-pub(super) async fn one(tools: &Tools<'_>, ticker: &str) -> anyhow::Result<Polled> {
+async fn one(tools: &Tools<'_>, ticker: &str) -> anyhow::Result<Polled> {
+    let (polled, refusals) = ask(tools, ticker).await;
+    audit(tools, &polled, &refusals).await?;
+    Ok(polled)
+}
+
+/// The same as a part of a repair, which may be tried every hour: what stored nothing is told, and is
+/// no entry of the audit.
+pub(super) async fn evidence(
+    tools: &Tools<'_>,
+    ticker: &str,
+) -> anyhow::Result<Result<(), String>> {
+    let (polled, refusals) = ask(tools, ticker).await;
+    if let Some(error) = polled.error {
+        return Ok(Err(format!("{ticker}: {error}")));
+    }
+    audit(tools, &polled, &refusals).await?;
+    Ok(Ok(()))
+}
+
+/// By the gatherers, else directly; and why gatherers did not.
+async fn ask(tools: &Tools<'_>, ticker: &str) -> (Polled, Vec<String>) {
     let mut polled = Polled {
         ticker: ticker.to_owned(),
         by: "direct".to_owned(),
@@ -65,16 +86,19 @@ pub(super) async fn one(tools: &Tools<'_>, ticker: &str) -> anyhow::Result<Polle
             Err(error) => polled.error = Some(format!("{error:#}")),
         }
     }
+    (polled, asked.refusals)
+}
+
+async fn audit(tools: &Tools<'_>, polled: &Polled, refusals: &[String]) -> anyhow::Result<()> {
     let done = Done {
         action: "poll",
-        ticker: Some(ticker),
+        ticker: Some(&polled.ticker),
         span_ms: None,
         outcome: polled.error.as_deref().unwrap_or("ok"),
         rows: u64::from(polled.error.is_none()),
-        detail: serde_json::json!({"by": polled.by, "refusals": asked.refusals}),
+        detail: serde_json::json!({"by": polled.by, "refusals": refusals}),
     };
-    tools.audit.record(done, &tools.config.by, tools.now_ms()).await?;
-    Ok(polled)
+    tools.audit.record(done, &tools.config.by, tools.now_ms()).await
 }
 
 fn text(all: &[Polled]) -> String {

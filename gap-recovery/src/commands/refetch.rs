@@ -9,6 +9,7 @@ use crate::plan::{Question, Span};
 use crate::progress;
 use crate::sweep::sweep;
 use crate::table::{say, table};
+use crate::times;
 use crate::verdict::TradesAnswer;
 
 #[derive(Debug, Serialize)]
@@ -22,9 +23,16 @@ struct Market {
 pub(super) async fn run(
     tools: &Tools<'_>,
     tickers: &[String],
-    (from_ms, to_ms): (i64, i64),
+    (from_ms, asked_to_ms): (i64, i64),
     dry_run: bool,
 ) -> anyhow::Result<()> {
+    // What is younger is no loss: it may be on its way to the store.
+    let to_ms = asked_to_ms.min(tools.now_ms().saturating_sub(tools.config.margin_ms));
+    let until = times::shown(to_ms);
+    anyhow::ensure!(
+        from_ms <= to_ms,
+        "the span begins after {until}: trades that young may still be on their way to the store"
+    );
     let mut markets = Vec::new();
     let bar = progress::bar(tickers.len(), "fetching");
     for ticker in tickers {
@@ -38,13 +46,13 @@ pub(super) async fn run(
             fetched_again: found.missing,
             is_known: swept.error.is_some() || found.answer != TradesAnswer::Unknown,
         };
-        if market.fetched_again > 0 && !dry_run {
+        if swept.written > 0 {
             let done = Done {
                 action: "trades",
                 ticker: Some(ticker),
                 span_ms: Some((from_ms, to_ms)),
                 outcome: "ok",
-                rows: market.fetched_again,
+                rows: swept.written,
                 detail: json!({"trades": market.trades}),
             };
             tools.audit.record(done, &tools.config.by, tools.now_ms()).await?;
@@ -57,8 +65,13 @@ pub(super) async fn run(
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let json = json!({"dry_run": dry_run, "markets": markets});
-    say(tools.config.is_json, &json, &text(&markets, dry_run))?;
+    let json = json!({"dry_run": dry_run, "until": until, "markets": markets});
+    let mut text = text(&markets, dry_run);
+    if to_ms < asked_to_ms {
+        text +=
+            &format!("only up to {until}: what is younger may still be on its way to the store\n");
+    }
+    say(tools.config.is_json, &json, &text)?;
     let unknown: Vec<&str> =
         markets.iter().filter(|market| !market.is_known).map(|m| m.ticker.as_str()).collect();
     anyhow::ensure!(unknown.is_empty(), "the exchange knows no market {}", unknown.join(", "));
@@ -73,6 +86,6 @@ fn text(markets: &[Market], dry_run: bool) -> String {
         vec![market.ticker.clone(), trades, missing, known.to_owned()]
     };
     let rows: Vec<_> = std::iter::once(head).chain(markets.iter().map(row)).collect();
-    let written = if dry_run { "dry run: nothing was written" } else { "" };
+    let written = if dry_run { "dry run: nothing was written\n" } else { "" };
     format!("{}{written}", table(&rows))
 }

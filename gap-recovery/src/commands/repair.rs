@@ -1,5 +1,7 @@
 //! `trades`: repairs holes, in the order book, evidence, trades, and settles their states.
 
+use std::collections::BTreeMap;
+
 use anyhow::bail;
 use schema::rows::Gap;
 use serde::Serialize;
@@ -8,6 +10,7 @@ use serde_json::json;
 use super::Tools;
 use super::poll;
 use crate::audit::Done;
+use crate::books;
 use crate::config::Filter;
 use crate::hole::Hole;
 use crate::ledger;
@@ -40,12 +43,15 @@ struct Outcome {
     trades_written: u64,
     states_written: u64,
     books_polled: u64,
+    /// Books that could not be had, and why.
+    books_refused: Vec<String>,
     holes: Vec<Repaired>,
     error: Option<String>,
 }
 
 pub(super) async fn run(tools: &Tools<'_>, filter: &Filter, dry_run: bool) -> anyhow::Result<()> {
-    let holes = ledger::holes(&tools.store, filter).await?;
+    let mut holes = ledger::holes(&tools.store, filter).await?;
+    holes.retain(|hole| !hole.is_taken_back());
     let mut outcome = Outcome { dry_run, ..Outcome::default() };
     let margin = tools.config.margin_ms;
     let now_ms = tools.now_ms();
@@ -78,7 +84,8 @@ pub(super) async fn run(tools: &Tools<'_>, filter: &Filter, dry_run: bool) -> an
     }
 }
 
-/// The holes of one question: their snapshots, their trades, their states, the audit.
+/// The holes of one question, in the order of repair: their snapshots are looked for, books kept where
+/// there are none, then their trades; last their states and the audit.
 async fn one(
     tools: &Tools<'_>,
     question: &Question,
@@ -91,6 +98,9 @@ async fn one(
     let mut found = vec![NOTHING; holes.len()];
     // An exchange that did not answer once is not asked a thousand times more.
     if outcome.error.is_none() {
+        if !outcome.dry_run {
+            evidence(tools, holes, &starts, outcome).await?;
+        }
         let swept = sweep(tools, question, spans, !outcome.dry_run).await?;
         outcome.trades_written += swept.written;
         outcome.error = swept.error.map(|error| with_causes(&error));
@@ -103,13 +113,8 @@ async fn one(
         let by = format!("{} by gap-recovery, {} trades", tools.config.by, found.missing);
         let change = verdict.change_from(hole.state);
         gaps.extend(change.map(|state| hole.settled(state, &by)));
-        if change.is_some() || found.missing > 0 {
+        if change.is_some() || found.stored > 0 {
             done.push((*hole, verdict, found));
-        }
-        if start.is_none() && !outcome.dry_run {
-            // The book is not in the record yet: at least what it is now is kept as evidence.
-            poll::one(tools, &hole.ticker).await?;
-            outcome.books_polled += 1;
         }
         outcome.holes.push(repaired(hole, verdict, start.as_ref(), found));
     }
@@ -120,6 +125,32 @@ async fn one(
     outcome.states_written += gaps.len() as u64;
     for (hole, verdict, found) in done {
         audit(tools, hole, verdict, found).await?;
+    }
+    Ok(())
+}
+
+/// The book after a hole is not in the record yet: at least what it is now is kept, once.
+async fn evidence(
+    tools: &Tools<'_>,
+    holes: &[&Hole],
+    starts: &[Option<Start>],
+    outcome: &mut Outcome,
+) -> anyhow::Result<()> {
+    let mut wanted: BTreeMap<&str, i64> = BTreeMap::new();
+    for (hole, _) in holes.iter().zip(starts).filter(|(_, start)| start.is_none()) {
+        let since_ms = wanted.entry(&hole.ticker).or_insert(hole.to_ms);
+        *since_ms = hole.to_ms.max(*since_ms);
+    }
+    for (ticker, since_ms) in wanted {
+        let is_kept = books::is_stored(&tools.store, ticker, since_ms).await?
+            || tools.audit.has_polled(ticker, since_ms).await?;
+        if is_kept {
+            continue;
+        }
+        match poll::evidence(tools, ticker).await? {
+            Ok(()) => outcome.books_polled += 1,
+            Err(refused) => outcome.books_refused.push(refused),
+        }
     }
     Ok(())
 }
@@ -161,7 +192,7 @@ async fn audit(
         ticker: Some(&hole.ticker),
         span_ms: Some((hole.from_ms, hole.to_ms)),
         outcome: "ok",
-        rows: found.missing,
+        rows: found.stored,
         detail: json!({"hole": hole.id, "was": hole.state, "is": verdict.word(),
             "trades": found.trades}),
     };
@@ -176,10 +207,14 @@ fn text(outcome: &Outcome) -> String {
         vec![hole.hole.clone(), was, is, trades, missing, hole.why.to_owned()]
     };
     let rows: Vec<_> = std::iter::once(head).chain(outcome.holes.iter().map(row)).collect();
-    let (trades, states) = (outcome.trades_written, outcome.states_written);
+    let Outcome { trades_written, states_written, books_polled, .. } = outcome;
     let written = match outcome.dry_run {
         true => "dry run: nothing was written".to_owned(),
-        false => format!("written: {trades} trades, {states} states"),
+        false => format!(
+            "written: {trades_written} trades, {states_written} states, {books_polled} books"
+        ),
     };
-    format!("{}{} holes; {written}", table(&rows), outcome.holes.len())
+    let refused = outcome.books_refused.iter().map(|why| format!("\nno book of {why}"));
+    let refused: String = refused.collect();
+    format!("{}{} holes; {written}{refused}", table(&rows), outcome.holes.len())
 }

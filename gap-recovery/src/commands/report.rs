@@ -1,9 +1,9 @@
 //! `report`: the holes as a list of incidents, by day and market, that can be published.
 //!
 //! It names markets, times and causes, and nothing of machines, people or addresses. The same holes
-//! give the same bytes: no time of writing stands in it.
+//! give the same bytes: no time of writing stands in it. What is published is always a whole day.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -55,24 +55,42 @@ pub(super) async fn run(
     filter: &Filter,
     out: Option<&Path>,
 ) -> anyhow::Result<()> {
-    let days = days(&ledger::holes(&tools.store, filter).await?);
-    let Some(out) = out else {
-        let texts: Vec<String> = days.iter().map(markdown).collect();
-        let text = if texts.is_empty() { "no holes".to_owned() } else { texts.join("\n") };
-        return say(tools.config.is_json, &days, &text);
-    };
+    let holes = ledger::holes(&tools.store, filter).await?;
+    if let Some(out) = out {
+        let written = publish(tools, &holes, out).await?;
+        let text = if written.is_empty() { "no holes".to_owned() } else { written.join("\n") };
+        return say(tools.config.is_json, &written, &text);
+    }
+    let days: Vec<Day> = days(&holes).into_values().collect();
+    let texts: Vec<String> = days.iter().map(markdown).collect();
+    let text = if texts.is_empty() { "no holes".to_owned() } else { texts.join("\n") };
+    say(tools.config.is_json, &days, &text)
+}
+
+/// Writes the days of `asked` whole, with the holes that were not asked for: what was published of a day
+/// is replaced. A day is corrected, too, when a hole of it was taken back after it was published.
+async fn publish(tools: &Tools<'_>, asked: &[Hole], out: &Path) -> anyhow::Result<Vec<String>> {
     fs::create_dir_all(out).with_context(|| format!("cannot create {} (--out)", out.display()))?;
+    let path = |day: &str, kind: &str| out.join(format!("{day}.{kind}"));
+    let mut names: BTreeSet<String> = asked.iter().map(|hole| times::day(hole.from_ms)).collect();
+    names.extend(ledger::days_taken_back(&tools.store).await?);
+    let all = days(&ledger::of_days(&tools.store, &names).await?);
     let mut written = Vec::new();
-    for day in &days {
-        let json = format!("{}\n", serde_json::to_string_pretty(day)?);
-        for (kind, text) in [("md", markdown(day)), ("json", json)] {
-            let path = out.join(format!("{}.{kind}", day.day));
+    for name in names {
+        let empty = day(&name, &BTreeMap::new());
+        let whole = match all.get(&name) {
+            Some(whole) => whole,
+            None if path(&name, "json").exists() => &empty,
+            None => continue,
+        };
+        let json = format!("{}\n", serde_json::to_string_pretty(whole)?);
+        for (kind, text) in [("md", markdown(whole)), ("json", json)] {
+            let path = path(&name, kind);
             replace(&path, &text).with_context(|| format!("cannot write {}", path.display()))?;
             written.push(path.display().to_string());
         }
     }
-    let text = if written.is_empty() { "no holes".to_owned() } else { written.join("\n") };
-    say(tools.config.is_json, &written, &text)
+    Ok(written)
 }
 
 /// Written beside and renamed, so that a reader never sees half a report.
@@ -82,25 +100,27 @@ fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     fs::rename(&beside, path)
 }
 
-fn days(holes: &[Hole]) -> Vec<Day> {
+/// The days on which holes begin; one that was taken back is no incident.
+fn days(holes: &[Hole]) -> BTreeMap<String, Day> {
     let mut by_day: BTreeMap<String, BTreeMap<&str, Vec<&Hole>>> = BTreeMap::new();
-    for hole in holes {
+    for hole in holes.iter().filter(|hole| !hole.is_taken_back()) {
         let day = by_day.entry(times::day(hole.from_ms)).or_default();
         day.entry(&hole.ticker).or_default().push(hole);
     }
-    let day = |(day, markets): (String, BTreeMap<&str, Vec<&Hole>>)| {
-        let all: Vec<&&Hole> = markets.values().flatten().collect();
-        let count = |state: &str| all.iter().filter(|hole| hole.state == state).count();
-        Day {
-            day,
-            holes: all.len(),
-            open: count("open"),
-            repaired: count("repaired"),
-            permanent: count("permanent"),
-            markets: markets.into_iter().map(|(ticker, holes)| market(ticker, &holes)).collect(),
-        }
-    };
-    by_day.into_iter().map(day).collect()
+    by_day.into_iter().map(|(name, markets)| (name.clone(), day(&name, &markets))).collect()
+}
+
+fn day(name: &str, markets: &BTreeMap<&str, Vec<&Hole>>) -> Day {
+    let all: Vec<&&Hole> = markets.values().flatten().collect();
+    let count = |state: &str| all.iter().filter(|hole| hole.state == state).count();
+    Day {
+        day: name.to_owned(),
+        holes: all.len(),
+        open: count("open"),
+        repaired: count("repaired"),
+        permanent: count("permanent"),
+        markets: markets.iter().map(|(ticker, holes)| market(ticker, holes)).collect(),
+    }
 }
 
 fn market(ticker: &str, holes: &[&Hole]) -> Market {
@@ -159,6 +179,7 @@ mod tests {
     use schema::rows::Gap;
 
     use super::*;
+    use crate::hole::TAKEN_BACK;
     use crate::hole::tests::hole;
 
     #[test]
@@ -169,7 +190,7 @@ mod tests {
             hole("A", noon, noon + 61),
             hole("A", noon + 86_400, noon + 86_401),
         ];
-        let days = days(&holes);
+        let days: Vec<Day> = days(&holes).into_values().collect();
         assert_eq!(days.len(), 2);
         assert_eq!((days[0].holes, days[0].open, days[0].markets.len()), (2, 2, 2));
         assert_eq!(days[1].day, "2026-08-08");
@@ -182,11 +203,20 @@ mod tests {
     }
 
     #[test]
+    fn a_hole_that_was_taken_back_is_no_incident() {
+        let back = |ticker, at| Hole { cause: TAKEN_BACK.to_owned(), ..hole(ticker, at, at) };
+        let noon = 1_786_104_000;
+        let holes = [back("A", noon), hole("A", noon, noon + 5), back("B", noon + 86_400)];
+        let days: Vec<Day> = days(&holes).into_values().collect();
+        assert_eq!((days.len(), days[0].holes, days[0].markets.len()), (1, 1, 1));
+    }
+
+    #[test]
     fn a_hole_without_end_is_told_without_a_length() {
         let noon = 1_786_104_000;
         let endless = Hole { to_ms: Gap::NO_END_TS.0, ..hole("A", noon + 9, noon + 9) };
         let holes = [hole("A", noon, noon + 5), endless];
-        let days = days(&holes);
+        let days: Vec<Day> = days(&holes).into_values().collect();
         let market = &days[0].markets[0];
         assert_eq!((market.lost_ms, &market.holes[1].to), (5_000, &None));
         let text = markdown(&days[0]);

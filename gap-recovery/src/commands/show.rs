@@ -25,7 +25,8 @@ struct Shown {
     trades: Counted,
     /// Books over REST and such, near it.
     books: Vec<Near>,
-    /// What each gatherer received of the market in the hole's minutes.
+    /// What each gatherer received of the market in the hole's minutes, and what broke on any of its
+    /// subscriptions: a break is nobody's market.
     gatherers: Vec<Lanes>,
     audit: Vec<serde_json::Value>,
 }
@@ -108,8 +109,9 @@ async fn books(tools: &Tools<'_>, hole: &Hole) -> anyhow::Result<Vec<Near>> {
 
 async fn gatherers(tools: &Tools<'_>, hole: &Hole) -> anyhow::Result<Vec<Lanes>> {
     let sql = format!(
-        "SELECT toString(gatherer) AS name, sum(frames) AS received, sum(breaks) AS broken \
-         FROM lane_minutes FINAL WHERE market_ticker = ? AND gatherer != '' AND minute BETWEEN \
+        "SELECT toString(gatherer) AS name, sumIf(frames, market_ticker != '') AS received, \
+         sumIf(breaks, market_ticker = '') AS broken FROM lane_minutes FINAL \
+         WHERE market_ticker IN (?, '') AND gatherer != '' AND minute BETWEEN \
          toStartOfMinute({}) AND toStartOfMinute({}) GROUP BY gatherer ORDER BY gatherer",
         time(hole.from_ms),
         time(hole.to_ms)
@@ -156,7 +158,7 @@ fn text(shown: &Shown) -> String {
     }
     for lane in gatherers {
         lines.push(format!(
-            "gatherer   {}: {} frames and {} breaks in these minutes",
+            "gatherer   {}: {} frames of it, and {} breaks of any subscription, in these minutes",
             lane.name, lane.received, lane.broken
         ));
     }

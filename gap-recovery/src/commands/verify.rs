@@ -44,8 +44,7 @@ struct Newest {
 
 pub(super) async fn run(tools: &Tools<'_>, filter: &Filter) -> anyhow::Result<()> {
     let mut holes = ledger::holes(&tools.store, filter).await?;
-    // Of a hole that was taken back there is nothing to verify: nothing was missing.
-    holes.retain(|hole| hole.cause != "covered_again");
+    holes.retain(|hole| !hole.is_taken_back());
     let starts = record::starts(&tools.store, &holes).await?;
     let trades = trades(tools, &holes).await?;
     let books = compared(tools, &holes).await?;
