@@ -178,7 +178,11 @@ fn read(disk: &AnyDisk, path: &Path) -> anyhow::Result<Loaded> {
     let bytes = CursorFile::open_at(disk, path.to_owned())?.load()?.context("it is gone")?;
     let (&version, rest) = bytes.split_first().context("it is empty")?;
     anyhow::ensure!(version == VERSION, "it has version {version}, we read {VERSION}");
-    let (head, merge) = postcard::from_bytes(rest).context("it is of another version's state")?;
+    let (head, merge): (_, Merge) =
+        postcard::from_bytes(rest).context("it is of another version's state")?;
+    if let Some(what) = merge.contradiction() {
+        anyhow::bail!("it contradicts itself: {what}");
+    }
     Ok(Loaded { bytes: bytes.len() as u64, head, merge })
 }
 

@@ -1,6 +1,6 @@
 //! Carries out ordered faults, and maintenance.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::{
     channel::Channel,
@@ -54,14 +54,8 @@ impl Hub {
                 self.refusing = Some((*status, until(*seconds)?));
                 0
             }
-            Order::Limit { seconds } => {
-                self.limiting = Some(until(*seconds)?);
-                0
-            }
-            Order::Forbid { seconds } => {
-                self.forbidding = Some(until(*seconds)?);
-                0
-            }
+            Order::Limit { seconds } => at_rest(&mut self.limiting, until(*seconds)?),
+            Order::Forbid { seconds } => at_rest(&mut self.forbidding, until(*seconds)?),
             Order::Maintenance { seconds } => {
                 let until = until(*seconds)?;
                 self.each(&Selector::Everyone, |session| session.close(1001));
@@ -121,6 +115,12 @@ impl Hub {
         }
         met
     }
+}
+
+/// Trouble with REST meets no connection.
+fn at_rest(trouble: &mut Option<Instant>, until: Instant) -> usize {
+    *trouble = Some(until);
+    0
 }
 
 /// Ends a connection with a goodbye, or without one; unsent frames are lost either way.

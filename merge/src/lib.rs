@@ -53,6 +53,7 @@ mod segment;
 mod settle;
 mod share;
 mod shared;
+mod sound;
 mod streams;
 mod totals;
 mod view;

@@ -72,6 +72,17 @@ impl Log {
         self.first + self.entries.len() as u64
     }
 
+    /// How many entries the window holds.
+    pub(crate) fn length(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether clocks do not fall, as they never do within an era.
+    pub(crate) fn rises(&self) -> bool {
+        let all = self.trimmed.iter().chain(&self.entries);
+        all.map(|entry| entry.clock).is_sorted()
+    }
+
     /// The entry at an index of the window.
     pub(crate) fn entry(&self, index: u64) -> Option<&Entry> {
         self.entries.get(index.checked_sub(self.first)? as usize)

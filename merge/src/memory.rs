@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{record::Provenance, ring::Ring};
 
+/// No lane of the first 255 gatherers.
+const NO_LANE: u16 = u16::MAX;
+
 /// No entry has this number.
 const EMPTY: u32 = u32::MAX;
 
@@ -130,6 +133,14 @@ impl Memory {
         self.index();
         if let Some(number) = self.find(split(key)) {
             self.ring.get_mut(number).tellers |= teller(from);
+        }
+    }
+
+    /// It is not known who said it: whoever says it next may be telling it for the first time.
+    pub(crate) fn forget_tellers(&mut self, key: u128) {
+        if let Some(number) = self.find(split(key)) {
+            let kept = self.ring.get_mut(number);
+            (kept.tellers, kept.lane) = (0, NO_LANE);
         }
     }
 

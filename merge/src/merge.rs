@@ -176,6 +176,11 @@ impl Merge {
         (at, true)
     }
 
+    /// Whether every known ticker leads to one of so many markets.
+    pub(crate) fn tickers_are_of(&self, markets: usize) -> bool {
+        self.tickers.values().all(|at| (*at as usize) < markets)
+    }
+
     fn market_of(&mut self, ticker: &str, market_id: Uuid) -> usize {
         let (at, new) = self.intern_market(ticker, market_id);
         if new {

@@ -54,6 +54,20 @@ pub(crate) fn look(memory: &mut Memory, content: u128, from: &Provenance) -> (Se
     }
 }
 
+/// The key under which an event that is known to have happened is kept; `None`: it is kept already, or a flood.
+pub(crate) fn place(memory: &mut Memory, content: u128, from: &Provenance) -> Option<u128> {
+    let window = from.wall_ns.div_euclid(1_000_000).div_euclid(WINDOW_MS);
+    for number in 0..IN_WINDOW_MAX {
+        let key = fingerprint(&(content, window, number));
+        match memory.first(key) {
+            None => return Some(key),
+            Some(first) if first.is(from) => return None,
+            Some(_) => {}
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,6 +113,21 @@ mod tests {
         // The first to tell is gone.
         assert_eq!(new(&mut memory, &[(0, 1, 100), (1, 1, 100), (1, 2, 101), (1, 2, 110)]), 2);
         assert_eq!(new(&mut memory, &[(2, 1, 100), (2, 1, 110)]), 0);
+    }
+
+    #[test]
+    fn what_a_store_holds_is_told_once_more_by_everyone() {
+        let mut memory = Memory::default();
+        for at_s in [100, 110] {
+            // Rounded, and said by nobody that is known.
+            let from = Provenance { wall_ns: at_s * S - 7, ..Provenance::default() };
+            let key = place(&mut memory, 7, &from).expect("two events");
+            memory.keep(key, at_s * 1_000, &from, 100);
+            memory.forget_tellers(key);
+        }
+        let all = [(0, 0, 100), (0, 0, 110), (1, 1, 100), (1, 1, 110), (2, 1, 104), (2, 1, 114)];
+        assert_eq!(new(&mut memory, &all), 0);
+        assert_eq!(new(&mut memory, &[(1, 1, 120)]), 1, "a third time");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::{
     merge::Merge,
     record::{DeltaRecord, HoleCause, HoleRecord, Origin, Record, SnapshotRecord},
     shared::Shared,
+    streams::Known,
 };
 
 impl Merge {
@@ -36,7 +37,18 @@ impl Merge {
             Record::Lifecycle(_) => self.shared.canonical.lifecycle += 1,
             Record::LaneMinutes(_) | Record::RestBooks(_) => {}
         }
-        self.streams.apply(&self.shared.config, record);
+        self.streams.apply(&self.shared.config, record, Known::Journalled);
+    }
+
+    /// Remembers a trade, a ticker or a lifecycle message that a store holds: whatever gatherer says it again, it is a copy.
+    pub fn remember(&mut self, record: &Record) {
+        match record {
+            Record::Trade(_) => self.shared.canonical.trades += 1,
+            Record::Ticker(_) => self.shared.canonical.tickers += 1,
+            Record::Lifecycle(_) => self.shared.canonical.lifecycle += 1,
+            _ => return,
+        }
+        self.streams.apply(&self.shared.config, record, Known::Stored);
     }
 
     /// Ends the replay. Must also be called after a checkpoint was read with nothing to replay:

@@ -22,6 +22,15 @@ pub(crate) struct Streams {
     lifecycle: Memory,
 }
 
+/// From where a record is known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Known {
+    /// From the journal: its provenance is that of the frame.
+    Journalled,
+    /// From a store: who said it is not known, and its receipt is rounded.
+    Stored,
+}
+
 /// What became of a message, and the record if it is the first.
 #[derive(Debug)]
 pub(crate) struct Told {
@@ -108,8 +117,8 @@ impl Streams {
         })
     }
 
-    /// Remembers what the journal holds.
-    pub(crate) fn apply(&mut self, config: &Config, record: &Record) {
+    /// Remembers what is known already.
+    pub(crate) fn apply(&mut self, config: &Config, record: &Record, origin: Known) {
         match record {
             Record::Trade(trade) => {
                 let key = trade.trade_id.as_u128();
@@ -122,9 +131,11 @@ impl Streams {
             Record::Lifecycle(message) => {
                 let content = fingerprint(&(message.kind.as_str(), message.msg.as_str()));
                 let ms = message.from.wall_ns.div_euclid(1_000_000);
-                let (seen, key) = recurring::look(&mut self.lifecycle, content, &message.from);
-                if seen == Seen::New {
+                if let Some(key) = recurring::place(&mut self.lifecycle, content, &message.from) {
                     self.lifecycle.keep(key, ms, &message.from, config.messages_kept);
+                    if origin == Known::Stored {
+                        self.lifecycle.forget_tellers(key);
+                    }
                 }
             }
             _ => {}

@@ -144,7 +144,7 @@ async fn apply<R: RowOwned + RowRead>(
     let query = format!("SELECT ?fields FROM ({newest}) ORDER BY ingest_ts");
     let mut rows = store.client().query(&query).bind(most).fetch::<R>().context(READ)?;
     while let Some(row) = rows.next().await.context(READ)? {
-        merge.apply(&record(row)?);
+        merge.remember(&record(row)?);
     }
     Ok(())
 }

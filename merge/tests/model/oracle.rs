@@ -341,6 +341,9 @@ fn check_trades(world: &World) -> Check {
 
 /// Every frame once, in totals and in minutes.
 pub(crate) fn check_accounts(world: &World) -> Check {
+    if let Some(what) = world.merge.contradiction() {
+        return Err(format!("the merge contradicts itself: {what}"));
+    }
     let mut minutes: BTreeMap<u8, (u64, u64)> = BTreeMap::new();
     for row in &world.minutes {
         let fates = row.first_arrivals
