@@ -229,7 +229,8 @@ impl Market {
             return false;
         }
         let against = denied.iter().filter(|&&at| self.segments[at].open).count();
-        if confirmed >= against {
+        // Against a lane that ended meanwhile somebody must stand up too: what it delivered is as good.
+        if confirmed >= against.max(1) {
             (self.challenge, self.doubted) = (None, None);
             for &at in denied.iter().rev() {
                 self.quarantine(shared, at, now);
