@@ -139,8 +139,15 @@ async fn a_tampered_latest_book_is_found_named_and_healed() {
     // A market whose rows are all gone is not an empty one.
     let live = levels(&book(&program, 2, "").await);
     assert!(!live.is_empty(), "a market that means something");
+    let before = differences(&program.health().await, "latest_levels");
     world.run(&format!("DELETE FROM latest_levels WHERE market_ticker = '{}'", ticker(2))).await;
+    until("the loss to be found", async || {
+        differences(&program.health().await, "latest_levels") > before
+    })
+    .await;
     until("the lost book to come back", async || world.latest(2).await == live).await;
+    // What was found until then is shown a moment later.
+    checked("latest_levels", MARKETS as u64).await;
     let before = differences(&program.health().await, "latest_levels");
     checked("latest_levels", 2 * MARKETS as u64).await;
     let health = program.health().await;
