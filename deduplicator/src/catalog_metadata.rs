@@ -29,7 +29,7 @@ const PAGE_MAX: u32 = 1_000;
 const PAGES_MAX: usize = 1_000;
 /// Lifecycle messages come in crowds, and REST may not know a market yet when its message comes.
 const GATHER: Duration = Duration::from_secs(2);
-/// Series change rarely and come as one long list: every so many rounds.
+/// Series change rarely and come as one long list: every so many rounds, and when an event is of a new one.
 const SERIES_EVERY: u64 = 12;
 /// A round that failed is tried again after this long, doubled up to the rounds' rhythm.
 const AGAIN_FIRST: Duration = Duration::from_secs(10);
@@ -41,6 +41,8 @@ pub(crate) struct Metadata {
     every: Duration,
     asked: mpsc::Receiver<String>,
     clock: Clock,
+    /// Series that were asked for, whether the exchange lists them or not.
+    series: HashSet<String>,
 }
 
 impl Metadata {
@@ -50,7 +52,14 @@ impl Metadata {
         asked: mpsc::Receiver<String>,
         clock: Clock,
     ) -> anyhow::Result<Self> {
-        Ok(Self { catalog, rest: Rest::new(rest)?, every: rest.every, asked, clock })
+        Ok(Self {
+            catalog,
+            rest: Rest::new(rest)?,
+            every: rest.every,
+            asked,
+            clock,
+            series: HashSet::new(),
+        })
     }
 
     /// Works until `stopping`.
@@ -106,25 +115,34 @@ impl Metadata {
         }
     }
 
-    async fn round(&self, number: u64) -> anyhow::Result<Changes> {
-        let mut all = Changes::default();
-        if number.is_multiple_of(SERIES_EVERY) {
+    async fn round(&mut self, number: u64) -> anyhow::Result<Changes> {
+        let (mut all, mut of) = (Changes::default(), HashSet::new());
+        let open = |cursor: Option<&str>| request::events(Some("open"), cursor);
+        add(&mut all, self.events(open, &mut of).await?);
+        add(&mut all, self.events(request::multivariate_events, &mut of).await?);
+        // An event of a series that is new does not wait for its turn.
+        if number.is_multiple_of(SERIES_EVERY) || !of.is_subset(&self.series) {
             let page = series_metadata(&self.rest.get(&request::series()).await?);
             let series: Vec<SeriesMeta> = told_page(page)?.items.into_iter().map(series).collect();
             add(&mut all, self.catalog.upsert_series(&series, self.now_ms()).await?);
+            self.series.extend(of);
         }
-        add(&mut all, self.events(|cursor| request::events(Some("open"), cursor)).await?);
-        add(&mut all, self.events(request::multivariate_events).await?);
         add(&mut all, self.open_markets(number).await?);
         Ok(all)
     }
 
-    async fn events(&self, asked: impl Fn(Option<&str>) -> Request) -> anyhow::Result<Changes> {
+    /// All of a list; `of`: the series that its events are of.
+    async fn events(
+        &self,
+        asked: impl Fn(Option<&str>) -> Request,
+        of: &mut HashSet<String>,
+    ) -> anyhow::Result<Changes> {
         let (mut all, mut cursor) = (Changes::default(), None);
         for _ in 0..PAGES_MAX {
             let asked = asked(cursor.as_deref());
             let page = told_page(events_metadata(&self.rest.get(&asked).await?))?;
             let events: Vec<EventMeta> = page.items.into_iter().map(event).collect();
+            of.extend(events.iter().map(|event| event.series_ticker.clone()));
             add(&mut all, self.catalog.upsert_events(&events, self.now_ms()).await?);
             cursor = page.cursor;
             if cursor.is_none() {

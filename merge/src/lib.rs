@@ -11,7 +11,9 @@
 //! gaps in holes (`holes`, `begin`). `settle` runs these until nothing moves. `replay` brings the
 //! canonical side forward after a restart; `listing` ends lanes of markets that were unsubscribed;
 //! `early` takes back a lane that was placed before its clock was whole; `cover` sees to it that a
-//! market which nobody covers any more does not end without a word.
+//! market which nobody covers any more does not end without a word. Beside the books, `streams` keeps one of
+//! each trade, ticker and lifecycle message (`recurring`: what comes again in the same words); `sound` says
+//! whether a state that was read can be one of ours.
 //!
 //! What cannot be known, and what is done then:
 //! - The last covering lane ends inside a clock's deltas and the missing rest sums to nothing: a

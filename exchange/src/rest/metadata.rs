@@ -206,12 +206,13 @@ mod tests {
     use super::*;
 
     fn market(more: &str) -> MarketMetadata {
-        let body = format!(
-            r#"{{"markets":[{{"ticker":"KXA-1","status":"active",{more}"event_ticker":"KXA","open_time":"2026-01-01T00:00:00Z","result":""}}],"cursor":""}}"#
+        let market = format!(
+            r#"{{"ticker":"KXA-1","status":"active",{more}"event_ticker":"KXA","open_time":"2026-01-01T00:00:00Z","result":""}}"#
         );
+        let body = format!(r#"{{"markets":[{market}],"cursor":""}}"#);
         let mut page = markets_metadata(&body).unwrap();
         assert_eq!(page.cursor, None);
-        let alone = body.replace("s\":[", "\":").replace("],\"cursor\":\"\"", "");
+        let alone = format!(r#"{{"market":{market}}}"#);
         assert_eq!(market_metadata(&alone).as_ref(), Ok(&page.items[0]), "{alone}");
         page.items.remove(0)
     }
