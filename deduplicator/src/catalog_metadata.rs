@@ -119,7 +119,11 @@ impl Metadata {
         let (mut all, mut of) = (Changes::default(), HashSet::new());
         let open = |cursor: Option<&str>| request::events(Some("open"), cursor);
         add(&mut all, self.events(open, &mut of).await?);
-        add(&mut all, self.events(request::multivariate_events, &mut of).await?);
+        // Never met on the live exchange: whatever it says there, the rest of the round goes on.
+        match self.events(request::multivariate_events, &mut of).await {
+            Ok(more) => add(&mut all, more),
+            Err(error) => told(error.context("events of multivariate markets"), true),
+        }
         // An event of a series that is new does not wait for its turn.
         if number.is_multiple_of(SERIES_EVERY) || !of.is_subset(&self.series) {
             let page = series_metadata(&self.rest.get(&request::series()).await?);

@@ -105,6 +105,8 @@ mod tests {
         assert_eq!(new(&mut memory, &[(1, 1, 171), (0, 1, 172)]), 1, "the window is over");
         // A lane that comes late finds each of them.
         assert_eq!(new(&mut memory, &[(2, 1, 101), (2, 1, 111), (2, 1, 171)]), 0);
+        let mut memory = Memory::default();
+        assert_eq!(new(&mut memory, &[(0, 1, 100), (1, 1, 170)]), 2, "told by others, too late");
     }
 
     #[test]

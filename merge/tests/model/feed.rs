@@ -96,6 +96,7 @@ impl World {
             Some(bytes) => postcard::from_bytes(bytes).expect("reads back"),
             None => Merge::new(config_of(&self.plan)),
         };
+        assert_eq!(self.merge.contradiction(), None, "a checkpoint of ours");
         for record in &self.journal[journal..] {
             self.merge.apply(record);
             assert_eq!(self.merge.poll(), None, "a replay emits nothing");
