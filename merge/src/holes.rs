@@ -14,7 +14,7 @@ pub(crate) type Places = SmallVec<[usize; 4]>;
 
 /// The segments that are not placed, by what they are to the head.
 #[derive(Default)]
-pub(crate) struct Unplaced {
+struct Unplaced {
     /// Beyond it, or at its clock with another book.
     ahead: Places,
     /// Contradicting it.
@@ -41,7 +41,7 @@ impl Market {
         let holding = self.holding(shared, now);
         if holding.is_empty() || (forced && self.challenge.is_none()) {
             self.go_on(shared, &unplaced, (now, forced))
-        } else if self.era_is_over(shared, &unplaced) {
+        } else if unplaced.fallen.iter().any(|&at| self.stopped_before(shared, at)) {
             self.go_on_with(shared, &unplaced.fallen, HoleCause::Maintenance, (now, forced))
         } else {
             self.contest(shared, &unplaced, &holding, (now, forced))
@@ -97,15 +97,6 @@ impl Market {
         start.is_some_and(|s| self.log.newest_with_hash(s.shown.book.hash(), 0).is_some())
     }
 
-    /// Whether the exchange was known to have stopped between our head and a fallen snapshot.
-    fn era_is_over(&self, shared: &Shared, unplaced: &Unplaced) -> bool {
-        let head = self.log.last().map_or(i64::MIN, |entry| entry.from.wall_ns);
-        unplaced.fallen.iter().any(|&at| {
-            let receipt = self.segments[at].placing().map_or(i64::MIN, |s| s.from.wall_ns);
-            head <= shared.paused_wall && shared.paused_wall <= receipt
-        })
-    }
-
     /// Nobody covers the head any more.
     fn go_on(&mut self, shared: &mut Shared, unplaced: &Unplaced, time: (Moment, bool)) -> bool {
         let silent = self.segments.iter().any(Segment::covers);
@@ -127,7 +118,10 @@ impl Market {
         if !unplaced.denied.is_empty() {
             return self.go_on_with(shared, &unplaced.denied, cause, time);
         }
-        self.go_on_with(shared, &unplaced.fallen, HoleCause::Maintenance, time)
+        let (now, forced) = time;
+        let shown = |&at: &usize| forced || self.is_era_shown(shared, at, now);
+        unplaced.fallen.iter().any(shown)
+            && self.go_on_with(shared, &unplaced.fallen, HoleCause::Maintenance, time)
     }
 
     fn go_on_with(
@@ -197,8 +191,7 @@ impl Market {
             let same_clock = start.shown.clock == Some(self.clock);
             let wait = if same_clock { shared.config.start_wait } else { shared.config.hole_wait };
             let late = start.from.wall_ns.saturating_add(wait.as_nanos() as i64);
-            let lane = |at: &usize| self.segments[*at].lane.gatherer;
-            if holding.iter().all(|at| shared.heard_beyond(lane(at), late)) {
+            if holding.iter().all(|&at| shared.told_beyond(self.segments[at].lane, late)) {
                 self.deny(shared, at);
             }
         }
@@ -256,7 +249,7 @@ impl Market {
         let wait = shared.config.dispute_wait;
         let late = challenge.wall_ns.saturating_add(wait.as_nanos() as i64);
         now.since(challenge.since) >= wait
-            && holding.iter().all(|&at| shared.heard_beyond(self.segments[at].lane.gatherer, late))
+            && holding.iter().all(|&at| shared.told_beyond(self.segments[at].lane, late))
     }
 
     /// A challenge to which nobody holds any more.

@@ -1,4 +1,4 @@
-//! Step 1, within a lane: seq rises by one over every sequenced message, or the lane is broken.
+//! Step 1, within a lane: seq rises by one over every sequenced message, or the lane is broken. And how late its frames come.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,9 @@ pub(crate) struct Sequence {
     expected: u64,
     /// Frames are missing, and no snapshot has come since.
     pub(crate) broken: bool,
+    /// From the exchange's time of its newest delta to the receipt, by two clocks. After a restart the next delta tells it.
+    #[serde(skip)]
+    behind_ns: Option<i64>,
 }
 
 /// What a seq says.
@@ -36,10 +39,15 @@ impl Session {
 
     pub(crate) fn lane(&mut self, sid: u32) -> &mut Sequence {
         let at = self.lanes.iter().position(|lane| lane.sid == sid).unwrap_or_else(|| {
-            self.lanes.push(Sequence { sid, expected: 1, broken: false });
+            self.lanes.push(Sequence { sid, expected: 1, broken: false, behind_ns: None });
             self.lanes.len() - 1
         });
         &mut self.lanes[at]
+    }
+
+    /// How much later than the exchange's time the frames of a lane are received, in ns, if a delta told.
+    pub(crate) fn behind_ns(&self, sid: u32) -> Option<i64> {
+        self.lanes.iter().find(|lane| lane.sid == sid)?.behind_ns
     }
 }
 
@@ -57,8 +65,13 @@ impl Sequence {
     /// A new subscription took the sid: it counts from 1 again.
     pub(crate) fn restart(&mut self) -> bool {
         let used = self.expected > 1;
-        self.expected = 1;
+        (self.expected, self.behind_ns) = (1, None);
         used
+    }
+
+    /// A delta of `ts_ms` was received at `wall_ns`.
+    pub(crate) fn delta_came(&mut self, ts_ms: i64, wall_ns: i64) {
+        self.behind_ns = Some(wall_ns.saturating_sub(ts_ms.saturating_mul(1_000_000)));
     }
 }
 
@@ -74,5 +87,16 @@ mod tests {
         use Step::{Break, Next, Repeat};
         assert_eq!(steps, [Next, Next, Repeat, Repeat, Next, Break, Repeat, Next]);
         assert_eq!(session.lane(9).step(17), Step::Break);
+    }
+
+    #[test]
+    fn a_lane_is_as_far_behind_as_its_newest_delta() {
+        let mut session = Session::new(1);
+        session.lane(1).delta_came(1_790_000_000_000, 1_790_000_040_000_000_000);
+        assert_eq!(session.behind_ns(1), Some(40_000_000_000));
+        assert_eq!(session.behind_ns(2), None);
+        session.lane(1).step(1);
+        assert!(session.lane(1).restart());
+        assert_eq!(session.behind_ns(1), None, "a new subscription");
     }
 }

@@ -8,7 +8,7 @@
 //! snapshot's clock and book (`place`), and from there on compared position by position
 //! (`follow`), so that identity needs no search. Segments at the end of the log vote on the next
 //! event (`vote`, and `quick` for the common case). Contradictions end in quarantine (`dispute`),
-//! gaps in holes (`holes`, `begin`). `settle` runs these until nothing moves. `replay` brings the
+//! gaps in holes (`holes`, `begin`), a clock that fell in a new era, if it did not just come late (`era`). `settle` runs these until nothing moves. `replay` brings the
 //! canonical side forward after a restart; `listing` ends lanes of markets that were unsubscribed;
 //! `early` takes back a lane that was placed before its clock was whole; `cover` sees to it that a
 //! market which nobody covers any more does not end without a word. Beside the books, `streams` keeps one of
@@ -24,6 +24,9 @@
 //!   lower index wins, and the rows are marked `disputed`.
 //! - Fewer than two other lanes were heard after an event that one lane invented: it is accepted
 //!   after `confirm_wait`, and refuted later by a hole of cause `Divergence` and a fresh snapshot.
+//! - A connection that has shown no book yet is served late by the exchange: another snapshot that is ahead is
+//!   gone on with, and the hole before it is longer than it had to be.
+//! - A connection falls silent for longer than `hole_wait` and is served afterwards: nothing told that it was late.
 //! - Without clock, books that come again cannot be told apart by a snapshot alone: a gap between
 //!   equal books is not seen, and snapshots that crossed on the way may be put in the wrong order.
 
@@ -32,6 +35,7 @@ mod config;
 mod cover;
 mod dispute;
 mod early;
+mod era;
 mod follow;
 mod holes;
 mod input;

@@ -180,13 +180,11 @@ impl Log {
         (oldest..=self.end()).rev().find(|&index| self.hash_before(index) == Some(hash))
     }
 
-    /// The receipt of the first change that a book of clock `s` lacks.
-    pub(crate) fn first_wall_after(&self, s: u64) -> Option<i64> {
+    /// The first change that a book of clock `s` lacks.
+    pub(crate) fn first_after(&self, s: u64) -> Option<Entry> {
         match self.after_clock(s) {
-            Place::At(index) => self.entry(index).map(|entry| entry.from.wall_ns),
-            Place::Forgotten => {
-                self.trimmed.or(self.entries.front().copied()).map(|entry| entry.from.wall_ns)
-            }
+            Place::At(index) => self.entry(index).copied(),
+            Place::Forgotten => self.trimmed.or(self.entries.front().copied()),
         }
     }
 

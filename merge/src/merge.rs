@@ -213,6 +213,11 @@ impl Merge {
             if mends(&frame.message) {
                 sequence.broken = false;
             }
+            if let (Message::Delta(delta), Step::Next | Step::Break) = (&frame.message, step)
+                && let Some(ts_ms) = delta.ts_ms
+            {
+                sequence.delta_came(ts_ms, wall_ns);
+            }
             match step {
                 Step::Next => {}
                 Step::Repeat => {

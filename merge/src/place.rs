@@ -104,17 +104,6 @@ impl Market {
         }
     }
 
-    /// Whether its clock is lower than it can be at its receipt, if the era were ours.
-    pub(crate) fn has_fallen(&self, shared: &Shared, segment: &Segment) -> bool {
-        let Some(start) = segment.placing() else { return false };
-        let Some(s) = start.shown.clock.filter(|&s| self.started && s < self.clock) else {
-            return false;
-        };
-        let slack = shared.config.era_slack.as_nanos() as i64;
-        let later = self.log.first_wall_after(s);
-        later.is_some_and(|wall_ns| start.from.wall_ns > wall_ns.saturating_add(slack))
-    }
-
     /// Newest index whose book is the snapshot's, told apart by the first delta after it.
     fn find_by_hash(&self, segment: &Segment) -> Found {
         let Some(start) = segment.placing() else { return Found::Wait };

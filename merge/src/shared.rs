@@ -15,8 +15,13 @@ use crate::{
     minutes::{Cell, FATES, Fate, Minutes},
     output::{Alarm, AlarmKind, Output},
     record::Record,
+    segment::LaneKey,
     totals::CanonicalTotals,
 };
+
+/// No lane is waited for because it is served later than this (Kalshi ends such a connection, error 25): the host's clock is
+/// wrong, or a recording is played.
+const LATE_MAX_NS: i64 = 600_000_000_000;
 
 const MINUTE_NS: i64 = 60_000_000_000;
 
@@ -186,6 +191,19 @@ impl Shared {
     /// Whether everything that this gatherer received before `wall_ns` was handed over.
     pub(crate) fn heard_beyond(&self, gatherer: GathererIndex, wall_ns: i64) -> bool {
         self.gatherer(gatherer).progress >= wall_ns
+    }
+
+    /// Whether the lane has delivered what happened before `wall_ns`: everything that was received before then was handed
+    /// over, and so much more as the exchange serves this lane late.
+    pub(crate) fn told_beyond(&self, lane: LaneKey, wall_ns: i64) -> bool {
+        let late = self.behind_ns(lane).filter(|late| (0..=LATE_MAX_NS).contains(late));
+        self.heard_beyond(lane.gatherer, wall_ns.saturating_add(late.unwrap_or(0)))
+    }
+
+    /// How much later than the exchange's time a lane's frames are received, in ns, if one of its deltas told.
+    pub(crate) fn behind_ns(&self, lane: LaneKey) -> Option<i64> {
+        let mut sessions = self.gatherer(lane.gatherer).sessions.iter();
+        sessions.find(|held| held.session == lane.session)?.behind_ns(lane.sid)
     }
 
     /// Whether the gatherer said nothing for so long.

@@ -2,4 +2,5 @@
 
 mod disputed;
 mod lanes;
+mod late;
 mod refuted;

@@ -6,8 +6,11 @@ use rand_chacha::ChaCha8Rng;
 /// Milliseconds as nanoseconds.
 pub(crate) const MS: i64 = 1_000_000;
 
-/// How many kinds of runs there are.
+/// How many kinds of runs there are below `LATE_SEEDS`.
 pub(crate) const KINDS: u64 = 14;
+
+/// From here on all seeds are of one kind: connections that are served later and later.
+pub(crate) const LATE_SEEDS: u64 = 10_000_000;
 
 /// One run.
 #[derive(Clone, Debug)]
@@ -45,6 +48,10 @@ pub(crate) struct Plan {
     pub relists: u32,
     /// Refreshes are never answered.
     pub deaf: bool,
+    /// Times a connection is served later and later, per gatherer.
+    pub slows: u32,
+    /// New connections may be served late from the start.
+    pub slow_starts: bool,
     /// How long frames wait before a gatherer hands all it has over.
     pub handover: i64,
     /// Longest stall of a stream.
@@ -105,6 +112,8 @@ impl Plan {
             max_latency: 1 + i64::from(some(400)) * MS,
             window: if some(1) == 1 { 8 } else { 8_192 },
             relists: 0,
+            slows: 0,
+            slow_starts: false,
             deaf: false,
             handover: 5 * MS,
             stall: 8_000 * MS,
@@ -128,6 +137,7 @@ impl Plan {
             11 => plan.fall_silent(more),
             12 => plan.press(more),
             13 => plan.relist(more),
+            KINDS => plan.fall_behind(more),
             _ => {}
         }
         plan
@@ -135,6 +145,9 @@ impl Plan {
 
     /// Two of three seeds are of the first eight kinds.
     pub(crate) fn kind(seed: u64) -> u64 {
+        if seed >= LATE_SEEDS {
+            return KINDS;
+        }
         if seed % 3 == 2 { 8 + seed / 3 % (KINDS - 8) } else { seed % 8 }
     }
 
@@ -174,6 +187,20 @@ impl Plan {
         self.quiet();
         (self.relists, self.crashes, self.cuts) = (1 + more % 6, more / 6 % 3, more / 18 % 3);
         (self.pace, self.stall) = (150 * MS, 1_000 * MS);
+    }
+
+    /// Nothing is damaged, but the exchange serves connections later and later, by up to a minute, while others are cut and
+    /// opened anew.
+    fn fall_behind(&mut self, more: u32) {
+        self.quiet();
+        (self.gatherers, self.markets) = (2 + (more % 3) as usize, 1 + (more / 3 % 3) as usize);
+        (self.slows, self.cuts, self.stalls) = (1 + more / 9 % 2, more / 18 % 4, 0);
+        (self.crashes, self.window) = (more / 72 % 3, 8_192);
+        if more / 216 % 2 == 1 {
+            // Who has shown no book yet is waited for only briefly: a hole may be longer than it had to be.
+            (self.slow_starts, self.promise) = (true, Promise::Sound);
+        }
+        (self.length, self.pace) = (100_000 * MS, 1_000 * MS);
     }
 
     /// More waits than memory is granted.

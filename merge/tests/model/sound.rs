@@ -123,6 +123,9 @@ impl<'a> Reading<'a> {
         let oldest = self.at.first().copied().unwrap_or(0);
         let began = self.at.is_empty() || self.hole.take().is_some() || found.era != self.era;
         self.era = found.era;
+        if usize::from(found.era) >= self.truth.eras.len() {
+            return Err(format!("there was no such era: {found:?}"));
+        }
         let is_it = |at: usize| {
             self.clock_of(at) == found.clock && same_book(found, self.truth, at).is_ok()
         };

@@ -76,7 +76,8 @@ impl World {
             return;
         }
         session.seq[sid as usize] += 1;
-        session.received = (session.received + 1).max(self.time + gatherer.latency + jitter);
+        session.received = (session.received + 1)
+            .max(self.time + gatherer.latency + jitter + session.behind(self.time));
         let (session_id, when) = (session.id, session.received);
         let frame = frame(sid, Some(session.seq[sid as usize]), id, message);
         if luck < drop + bad {
@@ -126,10 +127,12 @@ impl World {
             self.after(100 * MS, 900 * MS, Happens::Open(g));
             return;
         }
+        let slow = self.slow_from_the_start();
         let gatherer = &mut self.gatherers[g];
         gatherer.sessions += 1;
         let id = gatherer.sessions;
-        gatherer.session = Some(Session { id, seq: [0; 3], received: self.time, listed: u8::MAX });
+        gatherer.session =
+            Some(Session { id, seq: [0; 3], received: self.time, listed: u8::MAX, slow });
         self.keep(g, Kept::Opened(id));
         for sid in [1, 2] {
             let message = Message::Subscribed { channel: "orderbook_delta", sid };
@@ -193,6 +196,21 @@ impl World {
             self.keep(g, Kept::Closed(id));
         }
         self.after(50 * MS, 3_000 * MS, Happens::Open(g));
+    }
+
+    fn slow_from_the_start(&mut self) -> (i64, i64) {
+        if !self.plan.slow_starts || self.rng.random_bool(0.5) {
+            return (0, 0);
+        }
+        let since = self.rng.random_range(0..40_000 * MS);
+        (self.time - since, self.time + self.rng.random_range(20_000 * MS..40_000 * MS))
+    }
+
+    pub(crate) fn slow(&mut self, g: usize, until: i64) {
+        let time = self.time;
+        if let Some(session) = &mut self.gatherers[g].session {
+            session.slow = (time, until);
+        }
     }
 
     pub(crate) fn status(&mut self, active: bool) {

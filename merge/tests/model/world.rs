@@ -57,6 +57,8 @@ pub(crate) enum Happens {
     Stream(usize, bool),
     Status(bool),
     List(usize, usize, bool),
+    /// The connection is served later and later until then.
+    Slow(usize, i64),
     NewEra,
     Checkpoint,
     Crash,
@@ -70,9 +72,17 @@ pub(crate) struct Session {
     pub(crate) received: i64,
     /// A bit a market.
     pub(crate) listed: u8,
+    /// From when until when it is served later and later.
+    pub(crate) slow: (i64, i64),
 }
 
 impl Session {
+    /// How much later than others what is sent now arrives: three quarters of the time for which it has been slow.
+    pub(crate) fn behind(&self, time: i64) -> i64 {
+        let (from, until) = self.slow;
+        if (from..until).contains(&time) { (time - from) / 4 * 3 } else { 0 }
+    }
+
     pub(crate) fn lists(&self, market: usize) -> bool {
         self.listed & 1 << market != 0
     }
@@ -171,6 +181,11 @@ impl World {
                 self.at(when, Happens::List(g, market, false));
                 self.at(back, Happens::List(g, market, true));
             }
+            for _ in 0..plan.slows {
+                let when = self.rng.random_range(2_000 * MS..plan.length);
+                let until = when + self.rng.random_range(20_000 * MS..80_000 * MS);
+                self.at(when, Happens::Slow(g, until));
+            }
             for _ in 0..plan.stalls {
                 let when = self.rng.random_range(plan.length.min(18_000 * MS) / 3..plan.length);
                 let back = when + self.rng.random_range(10 * MS..plan.stall);
@@ -247,6 +262,7 @@ impl World {
             Happens::Stream(g, up) => self.stream(g, up),
             Happens::Status(active) => self.status(active),
             Happens::List(g, market, listed) => self.list(g, market, listed),
+            Happens::Slow(g, until) => self.slow(g, until),
             Happens::NewEra => self.new_era(),
             Happens::Checkpoint => self.take_checkpoint(),
             Happens::Crash => self.crash(),
