@@ -42,7 +42,7 @@ pub const METRICS: &[Metric] = &[
     Metric::counter("dedup_late_total", "Frames about what was already decided.").by("gatherer", &[]),
     Metric::counter("dedup_divergences_total", "Frames that contradicted the record.").by("gatherer", &[]),
     Metric::counter("dedup_quarantined_frames_total", "Frames on quarantined lanes.").by("gatherer", &[]),
-    Metric::counter("dedup_breaks_total", "Jumps of a lane's seq.").by("gatherer", &[]),
+    Metric::counter("dedup_breaks_total", "Times a subscription lost frames: jumps of its seq, and errors with which the exchange ended it.").by("gatherer", &[]),
     Metric::counter("dedup_undecodable_total", "Frames that could not be decoded.").by("gatherer", &[]),
     Metric::counter("dedup_unknown_fields_total", "Fields of frames that we do not know.").by("gatherer", &[]),
     Metric::counter("dedup_without_clock_total", "Order-book frames without `clock`.").by("gatherer", &[]),

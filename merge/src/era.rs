@@ -24,8 +24,11 @@ impl Market {
         // By the exchange's own clock where it is known: no queue and no host's clock moves that.
         let behind_ns = shared.behind_ns(segment.lane);
         let shown = start.from.wall_ns.saturating_sub(behind_ns.unwrap_or(0));
-        let changed = behind_ns.and_then(|_| told_ns(&after)).unwrap_or(after.from.wall_ns);
-        shown > changed.saturating_add(slack)
+        let time_of =
+            |entry: &Entry| behind_ns.and_then(|_| told_ns(entry)).unwrap_or(entry.from.wall_ns);
+        let head = self.log.last().map_or(i64::MIN, time_of);
+        // While our era went on, no other had begun.
+        shown > time_of(&after).saturating_add(slack) && shown > head.saturating_sub(slack)
     }
 
     /// Whether something tells that a fallen snapshot was not just late: its lane's next delta, in any market, or that trading

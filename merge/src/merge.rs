@@ -300,6 +300,8 @@ impl Merge {
                 self.end_lanes(|key| key == lane, HoleCause::AllSessionsClosed, now);
             }
             Message::Error(error) if of_sid && TERMINAL.contains(&error.code) => {
+                // What the exchange could not send leaves no gap in the sequence: the next subscription counts from 1.
+                self.shared.broke(from.gatherer, from.wall_ns);
                 self.end_lanes(|key| key == lane, HoleCause::AllLanesBroken, now);
             }
             _ => {}

@@ -78,7 +78,7 @@ pub struct LaneMinute {
     pub control: u32,
     /// See [`Fate::Undecodable`].
     pub undecodable: u32,
-    /// Jumps of a lane's seq in this minute (not frames; in the row of market 0).
+    /// Jumps of a lane's seq, and lanes that the exchange ended by an error, in this minute (not frames; in the row of market 0).
     pub breaks: u32,
     /// Copies whose skew was measured.
     pub skew_count: u32,

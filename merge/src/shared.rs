@@ -136,7 +136,7 @@ impl Shared {
         });
     }
 
-    /// Counts a jump of a lane's seq.
+    /// Counts that a lane lost frames.
     pub(crate) fn broke(&mut self, gatherer: GathererIndex, wall_ns: i64) {
         self.gatherers[gatherer.0 as usize].breaks += 1;
         let mut cells = std::mem::take(&mut self.cells);

@@ -48,7 +48,7 @@ pub struct GathererTotals {
     pub control: u64,
     /// Frames that could not be decoded.
     pub undecodable: u64,
-    /// Jumps of a lane's seq.
+    /// Jumps of a lane's seq, and lanes that the exchange ended by an error.
     pub breaks: u64,
     /// Order-book frames without `clock`.
     pub without_clock: u64,

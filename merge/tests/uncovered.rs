@@ -216,6 +216,19 @@ fn a_restart_knows_what_was_told() {
 }
 
 #[test]
+fn a_subscription_that_the_exchange_ends_is_counted_as_one_that_lost_frames() {
+    let mut world = World::new();
+    world.delta(101);
+    world.frame("error", r#""code":25,"msg":"Subscription buffer overflow""#);
+    world.pass_seconds(40);
+    assert_eq!(world.holes(), [(101, HoleRecord::NO_END, HoleCause::AllLanesBroken)]);
+    assert_eq!(world.merge.totals().gatherers[0].breaks, 1);
+    let minutes = world.merge.close_minutes(i64::MAX);
+    let counted = minutes.iter().filter(|row| row.sid == 0).map(|row| row.breaks).sum::<u32>();
+    assert_eq!(counted, 1, "{minutes:?}");
+}
+
+#[test]
 fn a_market_that_was_left_on_purpose_is_whole() {
     let mut world = World::new();
     world.frame("ok", r#""market_tickers":["KXB"]"#);
