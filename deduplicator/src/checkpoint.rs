@@ -16,7 +16,7 @@ use merge::{LaneMinute, Merge};
 use serde::{Deserialize, Serialize};
 use spool::{AnyDisk, CursorFile, Log, Position};
 
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
 const KEPT: usize = 2;
 /// How long one wait for the journal lasts before the log is looked at for a failure.
 const DURABLE_WAIT: Duration = Duration::from_secs(5);

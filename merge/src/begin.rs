@@ -111,14 +111,13 @@ impl Market {
         let clocked = start.shown.clock.is_some();
         let mut book = start.shown.book.clone();
         let mut clock = segment.begin_clock(if self.started { self.clock } else { 0 });
-        let head_wall = self.log.last().map_or(i64::MIN, |entry| entry.from.wall_ns);
         let mut new_era = false;
         if self.started && clock < self.clock {
             let (ours, beyond) = segment.folded(&book, self.clock);
             let fallen = self.has_fallen(shared, segment) && !start.denied;
             if !fallen && (beyond || segment.newest == self.clock) {
                 (book, clock) = (ours, self.clock);
-            } else if !fallen && !forced && !shared.heard_beyond(segment.lane.gatherer, head_wall) {
+            } else if !fallen && !forced && !self.is_heard_to_the_head(shared, segment) {
                 return false;
             } else {
                 new_era = true;
@@ -128,7 +127,7 @@ impl Market {
             self.record_hole(shared, (clock, &book, from.wall_ns), (cause, new_era));
         }
         if new_era {
-            self.open_era(shared, head_wall, from.wall_ns);
+            self.open_era(shared, &from);
         }
         self.accept_base(shared, (clock, book), origin, from);
         self.account_start(shared, (from, counted), Fate::First);
@@ -199,20 +198,6 @@ impl Market {
             return self.ts_ms;
         }
         self.log.ts_at(clock).unwrap_or(self.verified_ms).min(self.ts_ms)
-    }
-
-    /// Everything that was is past; snapshots received before the border belong to it.
-    pub(crate) fn open_era(&mut self, shared: &mut Shared, head_wall: i64, receipt: i64) {
-        let between = head_wall.saturating_add(receipt.saturating_sub(head_wall) / 2);
-        let paused = (head_wall..=receipt).contains(&shared.paused_wall);
-        self.era_from = if paused { shared.paused_wall } else { between };
-        self.era += 1;
-        shared.remembered -= self.log.restart();
-        for segment in &mut self.segments {
-            if !matches!(segment.stage, Stage::Placing(_)) {
-                segment.stage = Stage::Past;
-            }
-        }
     }
 }
 

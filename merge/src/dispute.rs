@@ -55,8 +55,8 @@ pub(crate) struct Dispute {
 pub(crate) struct Challenge {
     #[serde(skip)]
     pub(crate) since: Moment,
-    /// The newest receipt known then: who is behind it cannot have answered.
-    pub(crate) wall_ns: i64,
+    /// The newest receipt known then, by the exchange's clock: who is behind it cannot have answered.
+    pub(crate) newest_ns: i64,
 }
 
 impl Offence {
@@ -113,9 +113,7 @@ impl Market {
 
     /// Asks every covering lane for a fresh snapshot.
     pub(crate) fn begin_challenge(&mut self, shared: &mut Shared, now: Moment) {
-        let newest = shared.gatherers.iter().map(|gatherer| gatherer.progress).max();
-        let wall_ns = newest.unwrap_or(i64::MIN);
-        self.challenge = Some(Challenge { since: now, wall_ns });
+        self.challenge = Some(Challenge { since: now, newest_ns: shared.newest_heard() });
         for segment in self.segments.iter_mut().filter(|segment| segment.covers()) {
             segment.confirmed = false;
             shared.refresh(segment.lane.source(), &self.ticker);

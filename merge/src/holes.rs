@@ -7,7 +7,8 @@ use exchange::Moment;
 use smallvec::SmallVec;
 
 use crate::{
-    market::Market, output::AlarmKind, record::HoleCause, segment::Segment, shared::Shared,
+    era::shown_ns, market::Market, output::AlarmKind, record::HoleCause, segment::Segment,
+    shared::Shared,
 };
 
 pub(crate) type Places = SmallVec<[usize; 4]>;
@@ -131,8 +132,8 @@ impl Market {
         cause: HoleCause,
         (now, forced): (Moment, bool),
     ) -> bool {
-        let receipt = |at: &usize| self.segments[*at].placing().map(|start| start.from.wall_ns);
-        let Some(first) = places.iter().filter_map(receipt).min() else { return false };
+        let shown = |&at: &usize| shown_ns(shared, &self.segments[at]);
+        let Some(first) = places.iter().map(shown).min() else { return false };
         if !forced && !self.all_heard(shared, places, first, now) {
             return false;
         }
@@ -143,15 +144,15 @@ impl Market {
         self.begin(shared, at, cause, forced)
     }
 
-    /// Everybody handed over what it received before `wall_ns`, and those who showed no snapshot
-    /// a little more, or is silent for too long.
-    fn all_heard(&self, shared: &Shared, places: &Places, wall_ns: i64, now: Moment) -> bool {
+    /// Everybody handed over what it received before `at_ns`, by the exchange's clock, and those who showed no snapshot a
+    /// little more, or is silent for too long.
+    fn all_heard(&self, shared: &Shared, places: &Places, at_ns: i64, now: Moment) -> bool {
         let margin = shared.config.hole_margin.as_nanos() as i64;
-        shared.gatherers.iter().enumerate().all(|(index, gatherer)| {
-            let shown = |&at: &usize| self.segments[at].lane.gatherer.0 as usize == index;
+        shared.indices().all(|gatherer| {
+            let shown = |&at: &usize| self.segments[at].lane.gatherer == gatherer;
             let margin = if places.iter().any(shown) { 0 } else { margin };
-            gatherer.progress >= wall_ns.saturating_add(margin)
-                || now.since(gatherer.heard) >= shared.config.hole_wait
+            shared.heard_beyond(gatherer, at_ns.saturating_add(margin))
+                || shared.silent_for(gatherer, shared.config.hole_wait, now)
         })
     }
 
@@ -159,15 +160,15 @@ impl Market {
     fn start(&mut self, shared: &mut Shared, now: Moment, forced: bool) -> bool {
         let places: Places =
             (0..self.segments.len()).filter(|&at| self.segments[at].placing().is_some()).collect();
-        let receipt = |at: &usize| self.segments[*at].placing().map(|start| start.from.wall_ns);
-        let first = places.iter().filter_map(receipt).min().unwrap_or(i64::MIN);
+        let shown = |&at: &usize| shown_ns(shared, &self.segments[at]);
+        let first = places.iter().map(shown).min().unwrap_or(i64::MIN);
         let wait = shared.config.start_wait;
         let late = first.saturating_add(wait.as_nanos() as i64);
-        let ready = shared.gatherers.iter().enumerate().all(|(index, gatherer)| {
-            let shown = |&at: &usize| self.segments[at].lane.gatherer.0 as usize == index;
+        let ready = shared.indices().all(|gatherer| {
+            let shown = |&at: &usize| self.segments[at].lane.gatherer == gatherer;
             places.iter().any(shown)
-                || gatherer.progress >= late
-                || now.since(gatherer.heard) >= wait
+                || shared.heard_beyond(gatherer, late)
+                || shared.silent_for(gatherer, wait, now)
         });
         if !ready && !forced {
             return false;
@@ -190,7 +191,7 @@ impl Market {
             let Some(start) = segment.placing() else { continue };
             let same_clock = start.shown.clock == Some(self.clock);
             let wait = if same_clock { shared.config.start_wait } else { shared.config.hole_wait };
-            let late = start.from.wall_ns.saturating_add(wait.as_nanos() as i64);
+            let late = shown_ns(shared, segment).saturating_add(wait.as_nanos() as i64);
             if holding.iter().all(|&at| shared.told_beyond(self.segments[at].lane, late)) {
                 self.deny(shared, at);
             }
@@ -247,7 +248,7 @@ impl Market {
     fn challenge_is_over(&self, shared: &Shared, holding: &Places, now: Moment) -> bool {
         let Some(challenge) = self.challenge else { return true };
         let wait = shared.config.dispute_wait;
-        let late = challenge.wall_ns.saturating_add(wait.as_nanos() as i64);
+        let late = challenge.newest_ns.saturating_add(wait.as_nanos() as i64);
         now.since(challenge.since) >= wait
             && holding.iter().all(|&at| shared.told_beyond(self.segments[at].lane, late))
     }

@@ -70,8 +70,8 @@ impl Sequence {
     }
 
     /// A delta of `ts_ms` was received at `wall_ns`.
-    pub(crate) fn delta_came(&mut self, ts_ms: i64, wall_ns: i64) {
-        self.behind_ns = Some(wall_ns.saturating_sub(ts_ms.saturating_mul(1_000_000)));
+    pub(crate) fn delta_came(&mut self, ts_ms: i64, wall_ns: i64) -> i64 {
+        *self.behind_ns.insert(wall_ns.saturating_sub(ts_ms.saturating_mul(1_000_000)))
     }
 }
 

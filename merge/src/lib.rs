@@ -26,6 +26,8 @@
 //!   after `confirm_wait`, and refuted later by a hole of cause `Divergence` and a fresh snapshot.
 //! - A connection that has shown no book yet is served late by the exchange: another snapshot that is ahead is
 //!   gone on with, and the hole before it is longer than it had to be.
+//! - A host's clock steps while the exchange is in maintenance and no delta tells of it: the era's border may be drawn
+//!   wrongly in markets that this gatherer showed first.
 //! - A connection falls silent for longer than `hole_wait` and is served afterwards: nothing told that it was late.
 //! - Without clock, books that come again cannot be told apart by a snapshot alone: a gap between
 //!   equal books is not seen, and snapshots that crossed on the way may be put in the wrong order.

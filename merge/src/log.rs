@@ -181,11 +181,17 @@ impl Log {
     }
 
     /// The first change that a book of clock `s` lacks.
-    pub(crate) fn first_after(&self, s: u64) -> Option<Entry> {
+    pub(crate) fn first_after(&self, s: u64) -> Option<&Entry> {
         match self.after_clock(s) {
-            Place::At(index) => self.entry(index).copied(),
-            Place::Forgotten => self.trimmed.or(self.entries.front().copied()),
+            Place::At(index) => self.entry(index),
+            Place::Forgotten => self.trimmed.as_ref().or(self.entries.front()),
         }
+    }
+
+    /// The newest entry with a time of its own: a closing book has none, and its receipt may be late.
+    pub(crate) fn last_timed(&self) -> Option<&Entry> {
+        let mut newest = self.entries.iter().rev().chain(&self.trimmed);
+        newest.find(|entry| entry.what != What::Emptied)
     }
 
     /// The time up to which the book of clock `s` was told, in milliseconds, if it is remembered.

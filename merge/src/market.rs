@@ -60,7 +60,7 @@ pub(crate) struct Market {
     pub(crate) followed: bool,
     /// The exchange said that the market ended, while it was covered: nothing more is to come.
     pub(crate) over: bool,
-    /// Snapshots received before this belong to an older era.
+    /// What was shown before this, by the exchange's clock, belongs to an older era.
     pub(crate) era_from: i64,
     /// A journalled hole whose snapshot did not reach the journal, or one without end: (from, to).
     pub(crate) dangling: Option<(u64, u64)>,

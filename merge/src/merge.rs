@@ -100,7 +100,7 @@ impl Merge {
                 }
                 self.shared.halted = !trading_active;
                 if !trading_active {
-                    self.shared.paused_wall = self.shared.paused_wall.max(wall_ns);
+                    self.shared.stopped(gatherer, wall_ns);
                 }
             }
             Input::Progress { gatherer, wall_ns } => self.heard(gatherer, Some(wall_ns), now),
@@ -216,7 +216,8 @@ impl Merge {
             if let (Message::Delta(delta), Step::Next | Step::Break) = (&frame.message, step)
                 && let Some(ts_ms) = delta.ts_ms
             {
-                sequence.delta_came(ts_ms, wall_ns);
+                let behind_ns = sequence.delta_came(ts_ms, wall_ns);
+                gatherer.delta_came(behind_ns);
             }
             match step {
                 Step::Next => {}

@@ -6,6 +6,7 @@
 use exchange::Moment;
 
 use crate::{
+    era::shown_ns,
     levels::{Book, Change},
     log::{Place, What},
     market::Market,
@@ -51,7 +52,7 @@ impl Market {
         let (from, counted) = (start.from, start.counted);
         let by = JoinedBy { hash: start.shown.book.hash(), asked: start.shown.asked, from };
         let dated = start.shown.clock.is_some();
-        let found = if from.wall_ns < self.era_from {
+        let found = if shown_ns(shared, segment) < self.era_from {
             Found::Past
         } else {
             match start.shown.clock {
@@ -87,8 +88,11 @@ impl Market {
 
     fn find_by_clock(&self, shared: &Shared, segment: &Segment, s: u64) -> Found {
         let Some(start) = segment.placing() else { return Found::Wait };
-        if s > self.clock || self.has_fallen(shared, segment) {
+        if s > self.clock {
             return Found::Wait;
+        }
+        if self.has_fallen(shared, segment) {
+            return if self.has_nothing_new(shared, segment) { Found::Past } else { Found::Wait };
         }
         let Place::At(index) = self.log.after_clock(s) else { return Found::Behind };
         if self.log.entry(index).is_some_and(|entry| entry.what == What::Base) {

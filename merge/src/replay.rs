@@ -97,8 +97,7 @@ impl Market {
             return;
         }
         if self.started && record.era > self.era {
-            let head_wall = self.log.last().map_or(i64::MIN, |entry| entry.from.wall_ns);
-            self.open_era(shared, head_wall, record.from.wall_ns);
+            self.open_era(shared, &record.from);
         }
         let book = Book::from_levels(&record.yes, &record.no);
         self.take_base(shared, record, book);

@@ -19,9 +19,11 @@ use crate::{
     totals::CanonicalTotals,
 };
 
-/// No lane is waited for because it is served later than this (Kalshi ends such a connection, error 25): the host's clock is
-/// wrong, or a recording is played.
+/// No lane is waited for because it is served later than this: Kalshi ends such a connection (error 25).
 const LATE_MAX_NS: i64 = 600_000_000_000;
+
+/// Deltas after which a gatherer that is served later and later, everywhere, counts as one whose clock is ahead.
+const AHEAD_SLOWLY: i64 = 64;
 
 const MINUTE_NS: i64 = 60_000_000_000;
 
@@ -33,8 +35,8 @@ pub(crate) struct Shared {
     pub(crate) minutes: Minutes,
     /// The current minute of frames that belong to no market.
     cells: Vec<Cell>,
-    /// The last receipt at which trading was known to be stopped.
-    pub(crate) paused_wall: i64,
+    /// When trading was last known to be stopped, by the exchange's clock.
+    pub(crate) paused_ns: i64,
     /// Whether trading was stopped when somebody last told.
     pub(crate) halted: bool,
     /// When it began again.
@@ -58,6 +60,8 @@ pub(crate) struct Gatherer {
     /// Everything it received before this receipt has been handed over.
     pub(crate) progress: i64,
     pub(crate) sessions: Vec<Session>,
+    /// About how much its clock is ahead of the exchange's, in ns.
+    ahead_ns: Option<i64>,
     pub(crate) frames: u64,
     pub(crate) fates: [u64; FATES],
     pub(crate) breaks: u64,
@@ -73,7 +77,7 @@ impl Shared {
             canonical: CanonicalTotals::default(),
             minutes: Minutes::default(),
             cells: Vec::new(),
-            paused_wall: i64::MIN,
+            paused_ns: i64::MIN,
             halted: false,
             trading_since: Moment::default(),
             pending: 0,
@@ -188,16 +192,38 @@ impl Shared {
         self.cells = cells;
     }
 
-    /// Whether everything that this gatherer received before `wall_ns` was handed over.
-    pub(crate) fn heard_beyond(&self, gatherer: GathererIndex, wall_ns: i64) -> bool {
-        self.gatherer(gatherer).progress >= wall_ns
+    /// Whether everything that this gatherer received before `at_ns`, by the exchange's clock, was handed over.
+    pub(crate) fn heard_beyond(&self, gatherer: GathererIndex, at_ns: i64) -> bool {
+        self.exchange_ns(gatherer, self.gatherer(gatherer).progress) >= at_ns
     }
 
-    /// Whether the lane has delivered what happened before `wall_ns`: everything that was received before then was handed
-    /// over, and so much more as the exchange serves this lane late.
-    pub(crate) fn told_beyond(&self, lane: LaneKey, wall_ns: i64) -> bool {
-        let late = self.behind_ns(lane).filter(|late| (0..=LATE_MAX_NS).contains(late));
-        self.heard_beyond(lane.gatherer, wall_ns.saturating_add(late.unwrap_or(0)))
+    /// The newest receipt that was heard of, by the exchange's clock.
+    pub(crate) fn newest_heard(&self) -> i64 {
+        let heard = |index| self.exchange_ns(index, self.gatherer(index).progress);
+        self.indices().map(heard).max().unwrap_or(i64::MIN)
+    }
+
+    pub(crate) fn indices(&self) -> impl Iterator<Item = GathererIndex> {
+        (0..=u8::MAX).take(self.gatherers.len()).map(GathererIndex)
+    }
+
+    /// Whether the lane has delivered what happened before `at_ns`, by the exchange's clock: everything that was received
+    /// before then was handed over, and so much more as the exchange serves this lane late.
+    pub(crate) fn told_beyond(&self, lane: LaneKey, at_ns: i64) -> bool {
+        let ahead_ns = self.gatherer(lane.gatherer).ahead_ns();
+        let late = self.behind_ns(lane).map(|behind_ns| behind_ns.saturating_sub(ahead_ns));
+        let late = late.filter(|late| (0..=LATE_MAX_NS).contains(late)).unwrap_or(0);
+        self.heard_beyond(lane.gatherer, at_ns.saturating_add(late))
+    }
+
+    /// A receipt by the exchange's clock, as far as the gatherer's deltas tell how that is related to its own.
+    pub(crate) fn exchange_ns(&self, gatherer: GathererIndex, wall_ns: i64) -> i64 {
+        wall_ns.saturating_sub(self.gatherer(gatherer).ahead_ns())
+    }
+
+    /// A gatherer was told that trading is stopped.
+    pub(crate) fn stopped(&mut self, gatherer: GathererIndex, wall_ns: i64) {
+        self.paused_ns = self.paused_ns.max(self.exchange_ns(gatherer, wall_ns));
     }
 
     /// How much later than the exchange's time a lane's frames are received, in ns, if one of its deltas told.
@@ -233,6 +259,21 @@ impl Shared {
 }
 
 impl Gatherer {
+    /// A delta came so much later than the exchange's time: the least of late is what its clock is ahead.
+    pub(crate) fn delta_came(&mut self, behind_ns: i64) {
+        let known = *self.ahead_ns.get_or_insert(behind_ns);
+        self.ahead_ns = Some(
+            behind_ns.min(known.saturating_add(behind_ns.saturating_sub(known) / AHEAD_SLOWLY)),
+        );
+    }
+
+    /// How much its clock is ahead. What is further off is no clock, but an old feed that is played again, or a lie: nobody
+    /// is to be waited for by that much.
+    fn ahead_ns(&self) -> i64 {
+        let told = self.ahead_ns.filter(|ahead_ns| ahead_ns.unsigned_abs() <= LATE_MAX_NS as u64);
+        told.unwrap_or(0)
+    }
+
     pub(crate) fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -240,11 +281,32 @@ impl Gatherer {
             heard: Moment::default(),
             progress: i64::MIN,
             sessions: Vec::new(),
+            ahead_ns: None,
             frames: 0,
             fates: [0; FATES],
             breaks: 0,
             without_clock: 0,
             unknown_fields: 0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_all_lanes_are_late_is_the_clock_and_what_one_is_late_is_not() {
+        let after = |late: &[i64]| {
+            let mut gatherer = Gatherer::new("east");
+            late.iter().for_each(|late| gatherer.delta_came(*late));
+            gatherer.ahead_ns()
+        };
+        assert_eq!(after(&[]), 0);
+        assert_eq!(after(&[70, 50, 90]), 50);
+        assert_eq!(after(&[50, -9_000]), -9_000, "stepped back");
+        let stepped: Vec<i64> = std::iter::once(50).chain([90_050; 1_000]).collect();
+        assert!((89_000..=90_050).contains(&after(&stepped)), "stepped forward");
+        assert_eq!(after(&[LATE_MAX_NS + 1]), 0, "no clock is so wrong");
     }
 }

@@ -101,7 +101,8 @@ impl Market {
     fn is_doubted(&self, shared: &Shared, ballot: &Ballot) -> bool {
         // Half the wait: what they handed over is always a little behind our own time.
         let wait = shared.config.confirm_wait.as_nanos() as i64 / 2;
-        let last = ballot.spoken.iter().map(|spoken| spoken.2.wall_ns).min().unwrap_or(0);
+        let said = |from: &Provenance| shared.exchange_ns(from.gatherer, from.wall_ns);
+        let last = ballot.spoken.iter().map(|spoken| said(&spoken.2)).min().unwrap_or(0);
         let heard = ballot.silent.iter().filter(|&&at| {
             shared.heard_beyond(self.segments[at].lane.gatherer, last.saturating_add(wait))
         });

@@ -44,7 +44,7 @@ fn lanes_that_are_served_late_are_given_the_time_to_answer_a_lie() {
     lanes.wait(50_000);
     let mut late = Late { lanes, units: 500, answers: Vec::new() };
     late.second();
-    late.lanes.shows(LIAR, None, 45_000, 999);
+    late.lanes.shows(LIAR, None, 50_000, 999);
     (0..120).for_each(|_| late.second());
 
     let liar = Some(GathererIndex(2));

@@ -10,5 +10,5 @@ pub(crate) mod truth;
 pub(crate) mod venue;
 pub(crate) mod world;
 
-pub(crate) use plan::{KINDS, LATE_SEEDS, Plan};
+pub(crate) use plan::{KINDS, LATE_SEEDS, Plan, SKEWED_SEEDS};
 pub(crate) use world::World;

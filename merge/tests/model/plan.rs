@@ -6,11 +6,18 @@ use rand_chacha::ChaCha8Rng;
 /// Milliseconds as nanoseconds.
 pub(crate) const MS: i64 = 1_000_000;
 
-/// How many kinds of runs there are below `LATE_SEEDS`.
-pub(crate) const KINDS: u64 = 14;
+/// How many kinds of runs there are.
+pub(crate) const KINDS: u64 = 16;
+/// Of these, two have seeds of their own.
+const MIXED_KINDS: u64 = 14;
+const LATE_KIND: u64 = 14;
+const SKEWED_KIND: u64 = 15;
 
 /// From here on all seeds are of one kind: connections that are served later and later.
 pub(crate) const LATE_SEEDS: u64 = 10_000_000;
+
+/// From here on all seeds are of another kind: a gatherer's clock is wrong.
+pub(crate) const SKEWED_SEEDS: u64 = 20_000_000;
 
 /// One run.
 #[derive(Clone, Debug)]
@@ -52,6 +59,8 @@ pub(crate) struct Plan {
     pub slows: u32,
     /// New connections may be served late from the start.
     pub slow_starts: bool,
+    /// How wrong the clock of the last gatherer may be, to either side.
+    pub skew: i64,
     /// How long frames wait before a gatherer hands all it has over.
     pub handover: i64,
     /// Longest stall of a stream.
@@ -114,6 +123,7 @@ impl Plan {
             relists: 0,
             slows: 0,
             slow_starts: false,
+            skew: 2 * MS,
             deaf: false,
             handover: 5 * MS,
             stall: 8_000 * MS,
@@ -137,7 +147,8 @@ impl Plan {
             11 => plan.fall_silent(more),
             12 => plan.press(more),
             13 => plan.relist(more),
-            KINDS => plan.fall_behind(more),
+            LATE_KIND => plan.fall_behind(more),
+            SKEWED_KIND => plan.mistake_the_time(more),
             _ => {}
         }
         plan
@@ -146,9 +157,9 @@ impl Plan {
     /// Two of three seeds are of the first eight kinds.
     pub(crate) fn kind(seed: u64) -> u64 {
         if seed >= LATE_SEEDS {
-            return KINDS;
+            return if seed >= SKEWED_SEEDS { SKEWED_KIND } else { LATE_KIND };
         }
-        if seed % 3 == 2 { 8 + seed / 3 % (KINDS - 8) } else { seed % 8 }
+        if seed % 3 == 2 { 8 + seed / 3 % (MIXED_KINDS - 8) } else { seed % 8 }
     }
 
     /// Nothing is damaged, nobody answers, everything is late, and the merge is killed often: the
@@ -201,6 +212,14 @@ impl Plan {
             (self.slow_starts, self.promise) = (true, Promise::Sound);
         }
         (self.length, self.pace) = (100_000 * MS, 1_000 * MS);
+    }
+
+    /// Nothing is damaged, but one gatherer's clock is wrong by minutes, over maintenance and over cuts.
+    fn mistake_the_time(&mut self, more: u32) {
+        self.quiet();
+        (self.era_change, self.gatherers) = (true, 2 + (more % 3) as usize);
+        (self.cuts, self.crashes) = (1 + more / 3 % 3, more / 9 % 3);
+        self.skew = [10_000, 60_000, 300_000][(more / 27 % 3) as usize] * MS;
     }
 
     /// More waits than memory is granted.

@@ -136,7 +136,10 @@ impl World {
                 session: None,
                 sessions: 1 << 32,
                 latency: rng.random_range(0..=plan.max_latency),
-                skew: rng.random_range(-2 * MS..2 * MS),
+                skew: match at + 1 == plan.gatherers {
+                    true => rng.random_range(-plan.skew..plan.skew),
+                    false => rng.random_range(-2 * MS..2 * MS),
+                },
                 log: Vec::new(),
                 delivered: 0,
                 up: true,
