@@ -77,6 +77,10 @@ impl Outcome {
     /// # Errors
     /// When something cannot be read; faults are in the report.
     pub async fn verify(&self, holes: Holes) -> anyhow::Result<Report> {
+        let mut frames = Vec::new();
+        for witness in &self.witnesses {
+            frames.push(gatherers::frames(witness).await?);
+        }
         let truth = truth(&self.truth)?;
         let client = stores::client(&self.clickhouse);
         let mut report = Report::default();
@@ -102,9 +106,9 @@ impl Outcome {
 
         minutes::holes(&client, &mut report).await?;
         let ledger = stores::ledger(&client).await?;
-        for witness in &self.witnesses {
+        for (witness, own) in self.witnesses.iter().zip(&frames) {
             gatherers::coverage(witness, &missing, &mut report).await?;
-            gatherers::frames(witness, &ledger, &mut report).await?;
+            gatherers::check_frames(witness, own, &ledger, &mut report);
         }
         let missed = gatherers::unseen(&truth, &self.witnesses, unseen, &mut report).await?;
         report.count("trades and tickers that nobody received", missed);

@@ -1,7 +1,8 @@
 //! Whatever is dropped, cut, delayed, repeated or corrupted on the lanes, the canonical stream is
 //! the truth wherever some lane covered it, and a hole stands exactly where none did.
 //!
-//! `MERGE_SEEDS=FROM..TO cargo test -p merge --test seeds` runs a range of one's own.
+//! `MERGE_SEEDS=FROM..TO cargo test -p merge --test seeds` runs a range of one's own: from 10,000,000 on, connections that are
+//! served late; from 20,000,000 on, a host whose clock is wrong.
 
 mod model;
 

@@ -51,16 +51,21 @@ pub(super) async fn coverage(
     Ok(())
 }
 
-/// Compares the ledger with the frames that one gatherer has, minute by minute.
-pub(super) async fn frames(
-    witness: &Witness,
-    ledger: &BTreeMap<(String, u32), u64>,
-    report: &mut Report,
-) -> anyhow::Result<()> {
+/// The frames that a gatherer has, by minute. It goes on capturing, so ask before what takes long.
+pub(super) async fn frames(witness: &Witness) -> anyhow::Result<BTreeMap<u32, u64>> {
     let sql = "SELECT toUInt32(toStartOfMinute(recv_ts)) AS at, count() AS frames \
                FROM raw_frames FINAL GROUP BY at";
     let rows: Vec<(u32, u64)> = all(&client(&witness.url), sql).await?;
-    let own: BTreeMap<u32, u64> = rows.into_iter().collect();
+    Ok(rows.into_iter().collect())
+}
+
+/// Compares the ledger with the frames that one gatherer has, minute by minute.
+pub(super) fn check_frames(
+    witness: &Witness,
+    own: &BTreeMap<u32, u64>,
+    ledger: &BTreeMap<(String, u32), u64>,
+    report: &mut Report,
+) {
     let accounted = ledger.keys().filter(|(name, _)| *name == witness.name);
     let minutes: BTreeSet<u32> = own.keys().copied().chain(accounted.map(|key| key.1)).collect();
     for minute in minutes {
@@ -78,7 +83,6 @@ pub(super) async fn frames(
             });
         }
     }
-    Ok(())
 }
 
 /// Judges what is missing by what any gatherer received.
