@@ -5,6 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::FutureExt as _;
 use proto::{
     Batch, FollowReply, FollowRequest, Heartbeat, Hello, Start, limits, push_record,
     rpc::WireRequest,
@@ -111,6 +112,10 @@ impl Running {
         &mut self,
         requests: &mut Streaming<WireRequest>,
     ) -> Result<Option<FollowReply>, Status> {
+        // While there is enough to send, nothing waits for requests: they are heard between replies.
+        while let Some(request) = requests.message().now_or_never() {
+            self.heard(request?)?;
+        }
         loop {
             let now = self.shared.clock.mono_ns();
             if let Some(over) = self.over(now) {
@@ -145,10 +150,7 @@ impl Running {
         let finished = self.shared.finished.clone();
         tokio::select! {
             biased;
-            request = requests.message() => match request? {
-                Some(wire) => self.heard(checked(wire)?)?,
-                None => return Err(Status::cancelled("the deduplicator ended its requests")),
-            },
+            request = requests.message() => self.heard(request?)?,
             changed = self.written.changed(), if !self.behind => {
                 self.behind = changed.is_ok();
             }
@@ -158,7 +160,9 @@ impl Running {
         Ok(())
     }
 
-    fn heard(&mut self, request: FollowRequest) -> Result<(), Status> {
+    fn heard(&mut self, request: Option<WireRequest>) -> Result<(), Status> {
+        let ended = || Status::cancelled("the deduplicator ended its requests");
+        let request = checked(request.ok_or_else(ended)?)?;
         self.heard_ns = self.shared.clock.mono_ns();
         match request {
             FollowRequest::Ack(below) => {
