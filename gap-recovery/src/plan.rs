@@ -7,6 +7,8 @@
 
 use std::collections::HashMap;
 
+use crate::hole::Hole;
+
 /// Trades a page; the exchange gives no more.
 pub(crate) const PAGE_TRADES: u32 = 1_000;
 /// Trades a second over all markets, the mean that was seen on a busy day.
@@ -18,6 +20,17 @@ pub(crate) struct Span {
     pub(crate) ticker: String,
     pub(crate) from_ms: i64,
     pub(crate) to_ms: i64,
+}
+
+impl Span {
+    /// Where the trades of `hole` are looked for: those of its last moments were lost too, and clocks differ.
+    pub(crate) fn around(hole: &Hole, margin_ms: i64) -> Self {
+        Self {
+            ticker: hole.ticker.clone(),
+            from_ms: hole.from_ms.saturating_sub(margin_ms),
+            to_ms: hole.to_ms.saturating_add(margin_ms),
+        }
+    }
 }
 
 /// Some spans and what to ask for them.
@@ -90,6 +103,14 @@ mod tests {
 
     fn span(ticker: &str, from_s: i64, to_s: i64) -> Span {
         Span { ticker: ticker.to_owned(), from_ms: from_s * 1_000, to_ms: to_s * 1_000 }
+    }
+
+    #[test]
+    fn trades_are_looked_for_around_a_hole_and_never_beyond_time() {
+        let hole = crate::hole::tests::hole("A", 10, 20);
+        assert_eq!(Span::around(&hole, 3_000), span("A", 7, 23));
+        let endless = Hole { to_ms: i64::MAX, ..hole };
+        assert_eq!(Span::around(&endless, 3_000).to_ms, i64::MAX);
     }
 
     #[test]

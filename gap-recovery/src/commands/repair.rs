@@ -60,14 +60,7 @@ pub(super) async fn run(tools: &Tools<'_>, filter: &Filter, dry_run: bool) -> an
     for hole in &fresh {
         outcome.holes.push(repaired(hole, judged(tools, hole, None, NOTHING), None, NOTHING));
     }
-    let spans: Vec<Span> = ready
-        .iter()
-        .map(|hole| Span {
-            ticker: hole.ticker.clone(),
-            from_ms: hole.from_ms.saturating_sub(margin),
-            to_ms: hole.to_ms.saturating_add(margin),
-        })
-        .collect();
+    let spans: Vec<Span> = ready.iter().map(|hole| Span::around(hole, margin)).collect();
     let asked = questions(&spans);
     let bar = progress::bar(ready.len(), "repairing");
     for question in &asked {

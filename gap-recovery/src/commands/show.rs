@@ -9,6 +9,7 @@ use super::Tools;
 use crate::config::Filter;
 use crate::hole::{Hole, NO_END};
 use crate::ledger;
+use crate::plan::Span;
 use crate::record::{self, Start};
 use crate::table::say;
 use crate::times;
@@ -58,9 +59,11 @@ pub(super) async fn run(tools: &Tools<'_>, filter: &Filter) -> anyhow::Result<()
     let mut all = Vec::new();
     for (hole, snapshot) in holes.into_iter().zip(starts) {
         let audit = tools.audit.of_market(&hole.ticker).await?;
+        // A page of what was stored for it may lie in the margin as a whole.
+        let span = Span::around(&hole, tools.config.margin_ms);
         let audit = audit.into_iter().filter(|action| {
-            action.from_ms.is_none_or(|from| from <= hole.to_ms)
-                && action.to_ms.is_none_or(|to| to >= hole.from_ms)
+            action.from_ms.is_none_or(|from| from <= span.to_ms)
+                && action.to_ms.is_none_or(|to| to >= span.from_ms)
         });
         let audit = audit.map(|action| {
             json!({"at": times::shown(action.at_ms), "by": action.actor, "action": action.action,

@@ -70,12 +70,8 @@ pub(super) async fn run(tools: &Tools<'_>, filter: &Filter) -> anyhow::Result<()
 
 /// For each hole: what is right about its trades, or what is wrong.
 async fn trades(tools: &Tools<'_>, holes: &[Hole]) -> anyhow::Result<Vec<Result<String, String>>> {
-    let span = |hole: &Hole| Span {
-        ticker: hole.ticker.clone(),
-        from_ms: hole.from_ms,
-        to_ms: hole.to_ms,
-    };
-    let spans: Vec<Span> = holes.iter().map(span).collect();
+    let margin = tools.config.margin_ms;
+    let spans: Vec<Span> = holes.iter().map(|hole| Span::around(hole, margin)).collect();
     let mut said = vec![Err("not asked".to_owned()); holes.len()];
     let bar = progress::bar(holes.len(), "comparing");
     for question in &questions(&spans) {
